@@ -1,0 +1,65 @@
+/**
+ * A stage as a value: what it reads, a pure plan, one place of effects, and a balance that the engine checks.
+ */
+import type { z } from 'zod';
+import type { Json } from '../core/canonical-json.ts';
+import type { Digest } from '../core/ids.ts';
+import type { StageEvents } from './events.ts';
+
+/** One declared output. `digest` names the content, not the path: two runs with equal digests are interchangeable. */
+export interface StageOutput {
+  readonly name: string;
+  /** Relative to the stage's folder, or absolute for things kept outside the run (cache parts). */
+  readonly path: string;
+  readonly digest: Digest;
+  /** Files that must still be there, with these sizes, for the output to count as present. Defaults to `path` alone. */
+  readonly files: readonly { readonly path: string; readonly sizeBytes: number }[];
+}
+
+/** What a stage says when it is done. The engine refuses an outcome whose `seen` is not `kept` plus every rejection. */
+export interface Outcome {
+  readonly seen: number;
+  readonly kept: number;
+  readonly rejected: Readonly<Record<string, number>>;
+  readonly outputs: readonly StageOutput[];
+  /** Figures for summary.json and the report. Must not hold times or paths of the machine. */
+  readonly facts: Json;
+}
+
+export interface StageContext {
+  /** The stage's own folder; everything it writes lies below it or below the cache root. */
+  readonly folder: string;
+  /** Where targets live; shared by runs. */
+  readonly cacheRoot: string;
+  readonly seed: number;
+  readonly device: string;
+  readonly workers: number;
+  readonly events: StageEvents;
+  readonly signal: AbortSignal;
+}
+
+/** A finished upstream stage as its consumers see it. */
+export interface UpstreamResult {
+  readonly id: string;
+  readonly folder: string;
+  readonly outcome: Outcome;
+}
+
+export interface Stage<Params = unknown, Plan = unknown> {
+  readonly name: string;
+  /** Raised whenever the code would give other output for the same inputs. Part of the fingerprint. */
+  readonly version: number;
+  readonly params: z.ZodType<Params>;
+  /** Ids of the stages this one reads, from its parameters. Order of execution follows from it. */
+  readonly inputs: (params: Params) => readonly string[];
+  /**
+   * Everything outside parameters and inputs that can change the output (weights digest, decoder version). Reads files, writes
+   * nothing. Its value is hashed into the fingerprint.
+   */
+  readonly sources: (params: Params, context: StageContext) => Promise<Json>;
+  /** Pure data that says what would be done; `--dry-run` prints it. Reads, writes nothing. */
+  readonly plan: (params: Params, inputs: readonly UpstreamResult[], context: StageContext) => Promise<Plan>;
+  readonly execute: (plan: Plan, context: StageContext) => Promise<Outcome>;
+  /** The plan in a form fit for people and `--json`; counts, bytes, seconds, never whole tables. */
+  readonly describe: (plan: Plan) => Json;
+}
