@@ -3,7 +3,9 @@
  */
 import type { z } from 'zod';
 import type { Json } from '../core/canonical-json.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Digest } from '../core/ids.ts';
+import { parseStrictly } from '../core/strict-parse.ts';
 import type { StageEvents } from './events.ts';
 
 /** One declared output. `digest` names the content, not the path: two runs with equal digests are interchangeable. */
@@ -29,11 +31,16 @@ export interface Outcome {
 export interface StageContext {
   /** The stage's own folder; everything it writes lies below it or below the cache root. */
   readonly folder: string;
+  /** For state that lets a killed stage go on (checkpoints): one per fingerprint, removed when the stage is done. */
+  readonly workFolder: string;
+  /** Relative paths in parameters start here: the folder of the pipeline file. */
+  readonly baseFolder: string;
   /** Where targets live; shared by runs. */
   readonly cacheRoot: string;
   readonly seed: number;
   readonly device: string;
   readonly workers: number;
+  readonly clock: Clock;
   readonly events: StageEvents;
   readonly signal: AbortSignal;
 }
@@ -58,8 +65,50 @@ export interface Stage<Params = unknown, Plan = unknown> {
    */
   readonly sources: (params: Params, context: StageContext) => Promise<Json>;
   /** Pure data that says what would be done; `--dry-run` prints it. Reads, writes nothing. */
-  readonly plan: (params: Params, inputs: readonly UpstreamResult[], context: StageContext) => Promise<Plan>;
+  readonly plan: (params: Params, inputs: Inputs, context: StageContext) => Promise<Plan>;
   readonly execute: (plan: Plan, context: StageContext) => Promise<Outcome>;
   /** The plan in a form fit for people and `--json`; counts, bytes, seconds, never whole tables. */
   readonly describe: (plan: Plan) => Json;
+}
+
+/** Finished upstream stages by id. */
+export type Inputs = ReadonlyMap<string, UpstreamResult>;
+
+/** A stage whose types are closed over, so that stages of different parameters fit one registry. */
+export interface AnyStage {
+  readonly name: string;
+  readonly version: number;
+  /** Checks raw parameters and binds them. @throws StillhouseError bad-input with every finding. */
+  readonly bind: (raw: unknown, where: string) => BoundStage;
+}
+
+export interface BoundStage {
+  readonly params: Json;
+  readonly inputs: readonly string[];
+  sources(context: StageContext): Promise<Json>;
+  plan(inputs: Inputs, context: StageContext): Promise<BoundPlan>;
+}
+
+export interface BoundPlan {
+  readonly description: Json;
+  execute(context: StageContext): Promise<Outcome>;
+}
+
+export function asAnyStage<Params, Plan>(stage: Stage<Params, Plan>): AnyStage {
+  return {
+    name: stage.name,
+    version: stage.version,
+    bind: (raw, where) => {
+      const params = parseStrictly(stage.params, raw, where);
+      return {
+        params: params as Json,
+        inputs: stage.inputs(params),
+        sources: (context) => stage.sources(params, context),
+        plan: async (inputs, context) => {
+          const plan = await stage.plan(params, inputs, context);
+          return { description: stage.describe(plan), execute: (running) => stage.execute(plan, running) };
+        },
+      };
+    },
+  };
 }

@@ -1,0 +1,76 @@
+/**
+ * What has been committed: one folder per writer, one small file per commit, never rewritten. A part counts only when a journal
+ * entry lists it, so a reader can never see half a commit; writers share no file, so they need no lock
+ * (formats-and-loaders.md §6.3).
+ */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { canonicalJson } from '../core/canonical-json.ts';
+import { StillhouseError, systemCodeOf } from '../core/failure.ts';
+import { writeAtomic } from '../store/atomic.ts';
+import type { CommitFs } from '../store/commit-fs.ts';
+
+const partEntry = z.strictObject({
+  /** `<space folder>/<file>` below `data/`. */
+  file: z.string(),
+  rows: z.int().min(1),
+  sizeBytes: z.int().min(1),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+const journalEntry = z.strictObject({
+  v: z.literal(1),
+  op: z.literal('add'),
+  writer: z.string(),
+  seq: z.int().min(0),
+  at: z.string(),
+  parts: z.array(partEntry).min(1),
+});
+
+export type PartEntry = z.infer<typeof partEntry>;
+export type JournalEntry = z.infer<typeof journalEntry>;
+
+const seqName = (seq: number): string => `${String(seq).padStart(12, '0')}.json`;
+
+export async function appendJournal(root: string, entry: JournalEntry, fs: CommitFs): Promise<void> {
+  await writeAtomic(join(root, 'log', entry.writer, seqName(entry.seq)), `${canonicalJson(entry)}\n`, fs);
+}
+
+/** Every entry of every writer, ordered by writer and sequence. A missing `log` is an empty cache. */
+export async function readJournals(root: string, fs: CommitFs): Promise<JournalEntry[]> {
+  const entries: JournalEntry[] = [];
+  for (const writer of (await listOrNone(join(root, 'log'), fs)).sort()) {
+    const folder = join(root, 'log', writer);
+    for (const name of (await listOrNone(folder, fs)).sort()) {
+      if (!/^\d{12}\.json$/.test(name)) continue;
+      entries.push(parseEntry(await fs.read(join(folder, name)), join(folder, name)));
+    }
+  }
+  return entries;
+}
+
+function parseEntry(bytes: Uint8Array, where: string): JournalEntry {
+  try {
+    return journalEntry.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+  } catch (error) {
+    throw new StillhouseError(
+      {
+        kind: 'integrity',
+        what: 'a cache journal entry is damaged',
+        where,
+        wanted: 'a journal entry of version 1',
+        got: error instanceof z.ZodError ? z.prettifyError(error) : 'something that is no JSON',
+        next: 'move the file away; the parts it listed are adopted again by the next run that writes to this cache',
+      },
+      error,
+    );
+  }
+}
+
+export async function listOrNone(path: string, fs: CommitFs): Promise<string[]> {
+  try {
+    return (await fs.list(path)).filter((name) => !name.startsWith('.'));
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}

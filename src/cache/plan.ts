@@ -1,0 +1,113 @@
+/**
+ * Which targets are missing, in which units they will be computed. Pure: catalogue and wishes in, data out.
+ *
+ * Units have fixed borders in the list of wanted targets, not in the list of missing ones, so a run that goes on after an
+ * interruption forms the same units.
+ */
+import type { ImageRow } from '../images/image-row.ts';
+import { type View, viewIdOf } from '../images/view.ts';
+import { rowBytesOf } from '../format/tensor-part.ts';
+import type { Catalogue } from './catalogue.ts';
+import { type RowKey, rowKeyOf } from './row-key.ts';
+import { CODEC_DTYPE, type SpaceDescriptor, spaceIdOf, spaceLabel } from './space.ts';
+
+/** An image and the views of it that are wanted. */
+export interface WantedImage {
+  readonly image: ImageRow;
+  readonly views: readonly View[];
+}
+
+/** The spaces that one teacher fills at one input size with one call. */
+export interface SpaceGroup {
+  readonly teacher: string;
+  readonly sizePx: number;
+  readonly spaces: readonly SpaceDescriptor[];
+}
+
+export interface WantedRow {
+  readonly image: ImageRow;
+  readonly view: View;
+  readonly key: RowKey;
+}
+
+export interface CacheUnit {
+  readonly rows: readonly WantedRow[];
+  /** Per group: indices into `rows` that at least one of its spaces lacks; only groups that lack some. */
+  readonly missing: readonly { readonly group: SpaceGroup; readonly rows: readonly number[] }[];
+}
+
+export interface SpaceCoverage {
+  readonly label: string;
+  readonly teacher: string;
+  readonly sizePx: number;
+  readonly kind: SpaceDescriptor['tap']['kind'];
+  readonly wanted: number;
+  /** Already there, usable or recorded as failed. */
+  readonly present: number;
+  readonly missing: number;
+  readonly bytesToWrite: number;
+}
+
+export interface CachePlan {
+  readonly units: readonly CacheUnit[];
+  readonly coverage: readonly SpaceCoverage[];
+}
+
+export interface CachePlanOptions {
+  readonly wanted: readonly WantedImage[];
+  readonly groups: readonly SpaceGroup[];
+  readonly catalogue: Catalogue;
+  /** Targets per unit: what is at most lost when the process dies. */
+  readonly unitRows: number;
+}
+
+export function planCache(options: CachePlanOptions): CachePlan {
+  const { groups, catalogue, unitRows } = options;
+  const rows = wantedRows(options.wanted);
+  const present = new Map(
+    groups.flatMap((group) =>
+      group.spaces.map(
+        (space) => [space, catalogue.spaces.get(spaceIdOf(space))?.rows ?? new Map()] as const,
+      ),
+    ),
+  );
+  const lacks = (space: SpaceDescriptor, row: WantedRow): boolean => !present.get(space)!.has(row.key);
+  const units: CacheUnit[] = [];
+  for (let start = 0; start < rows.length; start += unitRows) {
+    const slice = rows.slice(start, start + unitRows);
+    const missing = groups
+      .map((group) => ({
+        group,
+        rows: slice.flatMap((row, i) => (group.spaces.some((space) => lacks(space, row)) ? [i] : [])),
+      }))
+      .filter((entry) => entry.rows.length > 0);
+    if (missing.length > 0) units.push({ rows: slice, missing });
+  }
+  const coverage = groups.flatMap((group) =>
+    group.spaces.map((space): SpaceCoverage => {
+      const missing = rows.reduce((count, row) => count + (lacks(space, row) ? 1 : 0), 0);
+      return {
+        label: spaceLabel(space),
+        teacher: group.teacher,
+        sizePx: group.sizePx,
+        kind: space.tap.kind,
+        wanted: rows.length,
+        present: rows.length - missing,
+        missing,
+        bytesToWrite: missing * rowBytesOf(space.shape, CODEC_DTYPE[space.codec.id]),
+      };
+    }),
+  );
+  return { units, coverage };
+}
+
+/** One row per image and view; an image that is wanted twice (by two datasets) is wanted once. */
+export function wantedRows(wanted: readonly WantedImage[]): WantedRow[] {
+  const rows = new Map<RowKey, WantedRow>();
+  for (const { image, views } of wanted)
+    for (const view of views) {
+      const key = rowKeyOf({ image: image.id, view: viewIdOf(view) });
+      if (!rows.has(key)) rows.set(key, { image, view, key });
+    }
+  return [...rows.values()];
+}

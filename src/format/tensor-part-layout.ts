@@ -1,0 +1,156 @@
+/**
+ * Where the rows of a part lie: parsed from the Arrow footer with three small reads, so that a loader reads rows straight from
+ * the file without loading it (design.md §3).
+ */
+import { DataType, type Field, type Schema } from 'apache-arrow';
+import { Footer } from 'apache-arrow/ipc/metadata/file';
+import { Message } from 'apache-arrow/ipc/metadata/message';
+import {
+  KEY_BYTES,
+  PART_VERSION,
+  type TensorDtype,
+  VIEW_BYTES,
+  rowBytesOf,
+  rowValuesOf,
+  tornPart,
+} from './tensor-part.ts';
+
+/** Reads `length` bytes at `offset`; short at the end of the file. */
+export type ReadRange = (offset: number, length: number) => Promise<Uint8Array>;
+
+export interface TensorPartLayout {
+  readonly rows: number;
+  readonly shape: readonly number[];
+  readonly dtype: TensorDtype;
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly rowBytes: number;
+  /** Byte offsets of each column's first byte in the file. */
+  readonly at: {
+    readonly key: number;
+    readonly view: number;
+    readonly ok: number;
+    readonly crc32: number;
+    readonly payload: number;
+  };
+}
+
+export interface PartIndex {
+  /** [rows, 32] */
+  readonly keys: Uint8Array;
+  /** [rows, 16] */
+  readonly views: Uint8Array;
+  /** [rows], 0 or 1 */
+  readonly ok: Uint8Array;
+  /** [rows] */
+  readonly crc32: Uint32Array;
+}
+
+const MAGIC = 'ARROW1';
+
+/** @throws StillhouseError integrity when the file is torn, of another version, or not a part. */
+export async function readPartLayout(
+  read: ReadRange,
+  sizeBytes: number,
+  where: string,
+): Promise<TensorPartLayout> {
+  if (sizeBytes < 24) throw tornPart(where, `${sizeBytes} bytes`);
+  const tail = await read(sizeBytes - 10, 10);
+  if (Buffer.from(tail.subarray(4)).toString('latin1') !== MAGIC)
+    throw tornPart(where, 'no Arrow magic at the end');
+  const footerBytes = new DataView(tail.buffer, tail.byteOffset).getInt32(0, true);
+  if (footerBytes <= 0 || footerBytes > sizeBytes - 18)
+    throw tornPart(where, `a footer of ${footerBytes} bytes`);
+  try {
+    const footer = Footer.decode(await read(sizeBytes - 10 - footerBytes, footerBytes));
+    const block = footer.getRecordBatch(0);
+    if (footer.numRecordBatches !== 1 || block === null)
+      throw tornPart(where, `${footer.numRecordBatches} record batches, not 1`);
+    const { shape, dtype, metadata } = tensorOf(footer.schema, where);
+    const head = await read(block.offset, block.metaDataLength);
+    // 8 bytes of continuation marker and length stand before the flatbuffer
+    const message = Message.decode(head.subarray(8));
+    if (!message.isRecordBatch()) throw tornPart(where, 'a message that is no record batch');
+    const batch = message.header();
+    const bodyAt = block.offset + block.metaDataLength;
+    const data = dataBufferOffsets(batch.buffers, bodyAt, where);
+    const rows = batch.length;
+    const rowBytes = rowBytesOf(shape, dtype);
+    if (data.payload + rows * rowBytes > sizeBytes)
+      throw tornPart(where, `${sizeBytes} bytes for ${rows} rows of ${rowBytes}`);
+    return { rows, shape, dtype, metadata, rowBytes, at: data };
+  } catch (error) {
+    if (error instanceof Error && error.name === 'StillhouseError') throw error;
+    // whatever the flatbuffer reader trips over is damage of this file
+    throw tornPart(where, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function tensorOf(schema: Schema, where: string): Pick<TensorPartLayout, 'shape' | 'dtype' | 'metadata'> {
+  const version = schema.metadata.get('stillhouse.part');
+  if (version !== PART_VERSION)
+    throw tornPart(
+      where,
+      version === undefined ? 'an Arrow file of another kind' : `part version ${version}`,
+    );
+  const found = schema.fields.map((field: Field) => `${field.name}: ${String(field.type)}`);
+  const payload = schema.fields[COLUMNS.length];
+  const list: unknown = payload?.type;
+  if (
+    payload === undefined ||
+    !DataType.isFixedSizeList(list) ||
+    COLUMNS.some((column, i) => found[i] !== column)
+  )
+    throw tornPart(where, `columns ${found.join(', ')}`);
+  const extension = JSON.parse(payload.metadata.get('ARROW:extension:metadata') ?? '{}') as {
+    shape?: number[];
+  };
+  const shape = extension.shape ?? [];
+  if (shape.length === 0 || rowValuesOf(shape) !== list.listSize)
+    throw tornPart(where, `shape [${shape.join(',')}] for a list of ${list.listSize}`);
+  const dtype = DTYPE_OF[String(list.valueType)];
+  if (dtype === undefined) throw tornPart(where, `values of type ${String(list.valueType)}`);
+  return { shape, dtype, metadata: schema.metadata };
+}
+
+const COLUMNS = [
+  `key: FixedSizeBinary[${KEY_BYTES}]`,
+  `view: FixedSizeBinary[${VIEW_BYTES}]`,
+  'ok: Bool',
+  'crc32: Uint32',
+];
+
+const DTYPE_OF: Readonly<Record<string, TensorDtype>> = {
+  Float16: 'float16',
+  Float32: 'float32',
+  Int8: 'int8',
+  Uint8: 'uint8',
+};
+
+/** Arrow lists validity and data buffers in field order; a fixed-size list has its own validity before its child's two. */
+function dataBufferOffsets(
+  buffers: readonly { offset: number | bigint; length: number | bigint }[],
+  bodyAt: number,
+  where: string,
+): TensorPartLayout['at'] {
+  if (buffers.length !== 11) throw tornPart(where, `${buffers.length} buffers, not 11`);
+  const offset = (i: number): number => bodyAt + Number(buffers[i]!.offset);
+  return { key: offset(1), view: offset(3), ok: offset(5), crc32: offset(7), payload: offset(10) };
+}
+
+/** The small columns, without any payload: at most two reads. */
+export async function readPartIndex(read: ReadRange, layout: TensorPartLayout): Promise<PartIndex> {
+  const { rows, at } = layout;
+  const end = at.crc32 + rows * 4;
+  const bytes = await read(at.key, end - at.key);
+  const slice = (from: number, length: number): Uint8Array =>
+    bytes.slice(from - at.key, from - at.key + length);
+  const packed = slice(at.ok, Math.ceil(rows / 8));
+  const ok = new Uint8Array(rows);
+  for (let i = 0; i < rows; i++) ok[i] = (packed[i >> 3]! >> (i & 7)) & 1;
+  return {
+    keys: slice(at.key, rows * KEY_BYTES),
+    views: slice(at.view, rows * VIEW_BYTES),
+    ok,
+    crc32: new Uint32Array(slice(at.crc32, rows * 4).buffer),
+  };
+}

@@ -1,0 +1,85 @@
+/**
+ * The few file-system calls a commit is made of, as a parameter: tests make the nth one fail and count them.
+ * Every call rejects with Node's system error; {@link asStoreFailure} turns the ones a person can act on into a message.
+ */
+import { constants } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import { StillhouseError, systemCodeOf } from '../core/failure.ts';
+
+export interface CommitFs {
+  makeFolder(path: string): Promise<void>;
+  /** Creates a file that must not exist, writes it whole and fsyncs it. */
+  writeNew(path: string, bytes: Uint8Array): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  /** Fails with EEXIST when `to` exists: the put-if-absent of a file system. */
+  link(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** fsync of a folder: makes a rename inside it durable. */
+  syncFolder(path: string): Promise<void>;
+  read(path: string): Promise<Uint8Array>;
+  list(path: string): Promise<string[]>;
+  sizeBytes(path: string): Promise<number>;
+}
+
+export const nodeFs: CommitFs = {
+  makeFolder: async (path) => {
+    await fs.mkdir(path, { recursive: true });
+  },
+  writeNew: async (path, bytes) => {
+    const file = await fs.open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  },
+  rename: (from, to) => fs.rename(from, to),
+  link: (from, to) => fs.link(from, to),
+  remove: (path) => fs.rm(path, { force: true, recursive: true }),
+  syncFolder: async (path) => {
+    const folder = await fs.open(path, constants.O_RDONLY);
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  },
+  read: (path) => fs.readFile(path),
+  list: (path) => fs.readdir(path),
+  sizeBytes: async (path) => (await fs.stat(path)).size,
+};
+
+const ADVICE: Readonly<Record<string, { what: string; next: string }>> = {
+  ENOSPC: {
+    what: 'the disk is full',
+    next: 'free some space and run the same command again; what was committed is kept',
+  },
+  EDQUOT: {
+    what: 'the disk quota is used up',
+    next: 'free some space and run the same command again; what was committed is kept',
+  },
+  EROFS: { what: 'the folder is on a read-only medium', next: 'choose a folder that can be written to' },
+  EACCES: { what: 'no permission', next: 'check the owner and mode of the path, or choose another folder' },
+  EPERM: { what: 'not permitted', next: 'check the owner and mode of the path, or choose another folder' },
+  ENOTDIR: {
+    what: 'a file stands where a folder is needed',
+    next: 'remove or rename that file, or choose another folder',
+  },
+  EMFILE: { what: 'too many open files', next: 'raise the limit (ulimit -n) and run the same command again' },
+  EIO: {
+    what: 'the medium reported a read or write error',
+    next: 'check the disk, then run the same command again',
+  },
+};
+
+/** A system error as an operator failure (exit code 5), or the error unchanged when it is none that a person can act on. */
+export function asStoreFailure(error: unknown, path: string): unknown {
+  const code = systemCodeOf(error);
+  const advice = code === undefined ? undefined : ADVICE[code];
+  if (advice === undefined) return error;
+  return new StillhouseError(
+    { kind: 'environment', what: advice.what, where: path, got: code ?? '', next: advice.next },
+    error,
+  );
+}

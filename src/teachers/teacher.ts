@@ -1,0 +1,40 @@
+/**
+ * A teacher ready to answer: pixels in, one summary vector and one spatial map per image out. Engines differ; what they promise
+ * does not (test/support/teacher-contract.ts).
+ */
+import type { Json } from '../core/canonical-json.ts';
+
+/** What identifies the numbers an engine gives besides the weights. */
+export interface RuntimeClass {
+  readonly engine: string;
+  readonly version: string;
+  readonly provider: string;
+  readonly precision: string;
+}
+
+export interface TapShape {
+  /** [D] for a summary, [h, w, C] for a spatial map. */
+  readonly shape: readonly number[];
+  /** Which tensor, pooled or cut how: part of the space. */
+  readonly rule: Json;
+}
+
+/** One teacher at one input size. */
+export interface TeacherSession {
+  readonly sizePx: number;
+  /** Rows per call; shorter batches are padded, so every call has one shape and a row's result does not depend on the others. */
+  readonly batch: number;
+  readonly summary: TapShape | null;
+  readonly spatial: TapShape | null;
+  /**
+   * @param pixels normalised as the manifest says, [rows, 3, size, size] (or NHWC where the teacher wants it), float32
+   * @returns row-major float32: summary [rows, D], spatial [rows, h, w, C]; null where there is no such tap
+   */
+  run(pixels: Float32Array, rows: number): Promise<TeacherAnswer>;
+  close(): Promise<void>;
+}
+
+export interface TeacherAnswer {
+  readonly summary: Float32Array | null;
+  readonly spatial: Float32Array | null;
+}
