@@ -1,0 +1,101 @@
+/** How far the sets overlap: rates per level of evidence, how far those levels can be trusted, and pairs to look at. */
+import { type SafeHtml, html } from '../html.ts';
+import type { AuditFacts, DetectionFacts, LevelFacts, PairType, SimilarityHistogram } from '../input.ts';
+import { barChart } from '../charts/bars.ts';
+import { histogram } from '../charts/histogram.ts';
+import { formatCount, formatNumber, formatShare, plural } from '../number-format.ts';
+import { dataTable, numberColumn, textColumn } from '../table.ts';
+import { detectionCurves } from './detection-curves.ts';
+import { pairGallery } from './pair-gallery.ts';
+import { type Section, figureGrid } from './section.ts';
+
+/** As words, for tables and captions. */
+export const PAIR_TYPE_WORDS: Readonly<Record<PairType, string>> = {
+  'eval-train': 'evaluation and training',
+  'within-train': 'within training',
+  'within-eval': 'within evaluation',
+};
+
+export function auditSection(audit: AuditFacts): Section {
+  return {
+    id: 'audit',
+    title: 'Overlap audit',
+    body: html`<p class="prose">
+        A rate counts images with at least one match, never pairs, and each kind of pair is kept apart: a
+        duplicate within one set is not a leak into the other.
+        ${
+          audit.degenerate > 0
+            ? html`${plural(audit.degenerate, 'image is', 'images are')} too uniform or too small to compare
+              and enter no rate.`
+            : null
+        }
+      </p>
+      ${levelTable(audit)} ${audit.detection.length === 0 ? null : detectionTable(audit)}
+      ${figureGrid([overlapChart(audit), ...detectionCurves(audit), ...audit.histograms.map((one) => similarityChart(one, audit.rowsIn))])}
+      ${pairGallery(audit)}`,
+  };
+}
+
+function levelTable(audit: AuditFacts): SafeHtml {
+  return dataTable<LevelFacts>({
+    caption: 'Overlap by level of evidence, strongest first, with 95 % Clopper-Pearson intervals.',
+    rowsIn: audit.rowsIn,
+    rows: audit.levels,
+    columns: [
+      textColumn('evidence', (level) => level.level),
+      textColumn('between', (level) => PAIR_TYPE_WORDS[level.pairType]),
+      numberColumn('pairs', (level) => level.pairs, formatCount),
+      numberColumn('images with a match', (level) => level.uniqueEval, formatCount),
+      numberColumn('of', (level) => level.evalTotal, formatCount),
+      numberColumn('rate', (level) => level.rate, formatShare),
+      numberColumn('from', (level) => level.low, formatShare),
+      numberColumn('to', (level) => level.high, formatShare),
+    ],
+  });
+}
+
+function overlapChart(audit: AuditFacts): SafeHtml {
+  return barChart({
+    title: 'Evaluation images with a match in the training set',
+    note: 'Lines are 95 % intervals.',
+    rowsIn: audit.rowsIn,
+    axisTitle: 'share of evaluation images',
+    isShare: true,
+    format: formatShare,
+    bars: audit.levels
+      .filter((level) => level.pairType === 'eval-train')
+      .map((level) => ({ label: level.level, value: level.rate, low: level.low, high: level.high })),
+  });
+}
+
+function detectionTable(audit: AuditFacts): SafeHtml {
+  return dataTable<DetectionFacts>({
+    caption: 'Detection of pairs that are known to be true, at the threshold in use.',
+    rowsIn: audit.rowsIn,
+    rows: audit.detection,
+    columns: [
+      textColumn('to be found', (one) => one.task),
+      textColumn('evidence', (one) => one.level),
+      numberColumn('threshold', (one) => one.threshold, formatNumber),
+      numberColumn('precision', (one) => one.precision, formatShare),
+      numberColumn('recall', (one) => one.recall, formatShare),
+      numberColumn('true pairs', (one) => one.truePairs, formatCount),
+      numberColumn('predicted pairs', (one) => one.predictedPairs, formatCount),
+    ],
+  });
+}
+
+function similarityChart(one: SimilarityHistogram, rowsIn: string): SafeHtml {
+  return histogram({
+    title: `Scores by ${one.level}`,
+    note: 'Each kind is shown as a share of its own pairs; where the two lie apart, a threshold can tell them apart.',
+    rowsIn,
+    edges: one.edges,
+    xTitle: one.score,
+    noun: 'pairs',
+    series: [
+      { name: 'true pairs', counts: one.truePairs },
+      { name: 'other pairs', counts: one.otherPairs },
+    ],
+  });
+}
