@@ -6,58 +6,43 @@
  *
  * Every size is symbolic, so one session serves all tiles.
  */
-import onnxProto from 'onnx-proto';
+import { ONNX_ELEMENT_TYPE, buildOnnx, encodeOnnx } from '../format/onnx-model.ts';
 
-const { onnx } = onnxProto;
-
-const FLOAT = onnx.TensorProto.DataType.FLOAT;
-const INT32 = onnx.TensorProto.DataType.INT32;
-const INT64 = onnx.TensorProto.DataType.INT64;
-
-/** Serialized ModelProto, IR version 8, opset 18. The same bytes every time. */
+/** Serialized ModelProto. The same bytes every time. */
 export function matmulTopkGraph(): Uint8Array {
-  const model = onnx.ModelProto.create({
-    irVersion: 8,
-    producerName: 'stillhouse',
-    opsetImport: [{ domain: '', version: 18 }],
-    graph: {
+  return encodeOnnx(
+    buildOnnx({
       name: 'matmul-topk',
-      node: [
-        { opType: 'MatMul', input: ['queries', 'base'], output: ['products'] },
+      inputs: [
+        { name: 'queries', dtype: 'float32', shape: ['m', 'd'] },
+        { name: 'base', dtype: 'float32', shape: ['d', 'n'] },
+        { name: 'k', dtype: 'int64', shape: [1] },
+      ],
+      outputs: [
+        { name: 'scores', dtype: 'float32', shape: ['m', 'kept'] },
+        { name: 'columns', dtype: 'int32', shape: ['m', 'kept'] },
+      ],
+      initializers: [],
+      nodes: [
+        { op: 'MatMul', inputs: ['queries', 'base'], outputs: ['products'] },
         {
-          opType: 'TopK',
-          input: ['products', 'k'],
-          output: ['scores', 'columns64'],
-          attribute: [intAttribute('axis', 1), intAttribute('largest', 1), intAttribute('sorted', 1)],
+          op: 'TopK',
+          inputs: ['products', 'k'],
+          outputs: ['scores', 'columns64'],
+          attributes: {
+            axis: { kind: 'int', value: 1 },
+            largest: { kind: 'int', value: 1 },
+            sorted: { kind: 'int', value: 1 },
+          },
         },
         // int32 columns reach JavaScript as plain numbers, int64 as bigints
         {
-          opType: 'Cast',
-          input: ['columns64'],
-          output: ['columns'],
-          attribute: [intAttribute('to', INT32)],
+          op: 'Cast',
+          inputs: ['columns64'],
+          outputs: ['columns'],
+          attributes: { to: { kind: 'int', value: ONNX_ELEMENT_TYPE.int32 } },
         },
       ],
-      input: [
-        valueInfo('queries', FLOAT, ['m', 'd']),
-        valueInfo('base', FLOAT, ['d', 'n']),
-        valueInfo('k', INT64, [1]),
-      ],
-      output: [valueInfo('scores', FLOAT, ['m', 'kept']), valueInfo('columns', INT32, ['m', 'kept'])],
-    },
-  });
-  return onnx.ModelProto.encode(model).finish();
-}
-
-function intAttribute(name: string, value: number): InstanceType<typeof onnx.AttributeProto> {
-  return onnx.AttributeProto.create({ name, type: onnx.AttributeProto.AttributeType.INT, i: value });
-}
-
-function valueInfo(
-  name: string,
-  elemType: onnxProto.onnx.TensorProto.DataType,
-  sizes: readonly (string | number)[],
-): InstanceType<typeof onnx.ValueInfoProto> {
-  const dim = sizes.map((size) => (typeof size === 'string' ? { dimParam: size } : { dimValue: size }));
-  return onnx.ValueInfoProto.create({ name, type: { tensorType: { elemType, shape: { dim } } } });
+    }),
+  );
 }

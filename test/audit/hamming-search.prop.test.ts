@@ -18,7 +18,7 @@ const hash = fc
   )
   .map(([centre, flips]): Hash64 => {
     const words: [number, number] = [...centre];
-    for (const bit of flips) words[bit >> 5]! = (words[bit >> 5]! ^ (1 << (bit & 31))) >>> 0;
+    for (const bit of flips) words[bit >> 5] = (words[bit >> 5]! ^ (1 << (bit & 31))) >>> 0;
     return words;
   });
 

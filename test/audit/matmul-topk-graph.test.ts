@@ -1,0 +1,25 @@
+import ort from 'onnxruntime-node';
+import { describe, expect, it } from 'vitest';
+import { matmulTopkGraph } from '../../src/audit/matmul-topk-graph.ts';
+
+describe('matmulTopkGraph', () => {
+  it('takes any sizes in one session and breaks ties by the lower column', async () => {
+    const session = await ort.InferenceSession.create(matmulTopkGraph());
+    const run = async (m: number, d: number, n: number, k: number, base: number[]): Promise<number[]> => {
+      const result = await session.run({
+        queries: new ort.Tensor('float32', new Float32Array(m * d).fill(1), [m, d]),
+        base: new ort.Tensor('float32', Float32Array.from(base), [d, n]),
+        k: new ort.Tensor('int64', BigInt64Array.of(BigInt(k)), [1]),
+      });
+      expect(result['scores']!.dims).toEqual([m, k]);
+      return [...(result['columns']!.data as Int32Array)];
+    };
+    expect(await run(1, 1, 4, 3, [5, 7, 7, 6])).toEqual([1, 2, 3]);
+    expect(await run(2, 2, 3, 2, [1, 0, 2, 1, 2, 0])).toEqual([0, 1, 0, 1]);
+    await session.release();
+  });
+
+  it('is the same bytes every time', () => {
+    expect(Buffer.from(matmulTopkGraph()).equals(matmulTopkGraph())).toBe(true);
+  });
+});

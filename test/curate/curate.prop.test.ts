@@ -1,0 +1,124 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Evidence, EvidencePair } from '../../src/audit/evidence.ts';
+import { sortedEnds } from '../../src/audit/evidence.ts';
+import { type CuratePolicy, curate, remainingPairs } from '../../src/curate/curate.ts';
+import type { BalancePolicy } from '../../src/curate/balance.ts';
+import { idOf, rowOf } from '../audit/sample-images.ts';
+
+const NAMES = Array.from({ length: 12 }, (_, i) => `t${i}`);
+const name = fc.constantFrom(...NAMES);
+const evidence = fc.oneof(
+  fc.constantFrom<Evidence>({ level: 'byte' }, { level: 'pixel' }),
+  fc.record({
+    level: fc.constant('phash' as const),
+    distance: fc.nat(12),
+    transform: fc.constant('identity' as const),
+  }),
+  fc.record({
+    level: fc.constant('teacher:n' as const),
+    cosine: fc.double({ min: 0, max: 1, noNaN: true }),
+    rank: fc.integer({ min: 1, max: 9 }),
+  }),
+);
+const pair: fc.Arbitrary<EvidencePair> = fc
+  .record({ across: fc.boolean(), x: name, y: name, e: fc.constantFrom('e0', 'e1', 't3'), evidence })
+  .map(({ across, x, y, e, evidence: one }) => {
+    const [a, b] = sortedEnds(idOf(x), idOf(y));
+    return across
+      ? { type: 'train-eval', a: idOf(x), b: idOf(e), evidence: one }
+      : { type: 'within-train', a, b, evidence: one };
+  });
+const row = fc
+  .record({
+    name,
+    copy: fc.nat(2),
+    widthPx: fc.constantFrom(32, 64),
+    label: fc.constantFrom('cat', 'dog', null),
+  })
+  .map(({ name: n, copy, widthPx, label }) =>
+    rowOf(`${n} copy ${copy}`, { id: idOf(n), width: widthPx, label }),
+  );
+const balancing: fc.Arbitrary<BalancePolicy> = fc.oneof(
+  fc.constant({ kind: 'none' } as const),
+  fc.record({ kind: fc.constant('cap' as const), perClass: fc.integer({ min: 1, max: 4 }) }),
+  fc.record({ kind: fc.constant('equal-share' as const), total: fc.integer({ min: 1, max: 8 }) }),
+);
+const thresholds: CuratePolicy['deduplicate'] = [
+  { level: 'pixel' },
+  { level: 'phash', maxDistance: 6 },
+  { level: 'teacher:n', minCosine: 0.8 },
+];
+const input = fc.record({
+  rows: fc.uniqueArray(row, { maxLength: 24, selector: ({ uri }) => uri }),
+  evidence: fc.array(pair, { maxLength: 25 }),
+  policy: fc.record({
+    decontaminate: fc.constant([{ level: 'byte' } as const, ...thresholds]),
+    deduplicate: fc.constant(thresholds),
+    balance: balancing,
+    seed: fc.nat(3),
+  }),
+});
+
+describe('curate', () => {
+  it('accounts for every record exactly once', () => {
+    fc.assert(
+      fc.property(input, (given) => {
+        const { kept, ledger, counts } = curate(given);
+        const uris = [...kept.map(({ row: r }) => r.uri), ...ledger.map((r) => r.uri)].sort();
+        expect(uris).toEqual(given.rows.map((r) => r.uri).sort());
+        const rejected = Object.values(counts.rejected).reduce((a, b) => a + b, 0);
+        expect(counts.seen).toBe(counts.kept + rejected);
+        for (const { inclusionProbability } of kept) {
+          expect(inclusionProbability).toBeGreaterThan(0);
+          expect(inclusionProbability).toBeLessThanOrEqual(1);
+        }
+      }),
+    );
+  });
+
+  it('leaves no pair that the same thresholds would still find', () => {
+    fc.assert(
+      fc.property(input, (given) => {
+        const { kept } = curate(given);
+        expect(remainingPairs(kept, given.evidence, given.policy)).toEqual([]);
+        expect(new Set(kept.map(({ row: r }) => r.id)).size).toBe(kept.length);
+      }),
+    );
+  });
+
+  it('rejects nothing when its own result is curated again', () => {
+    fc.assert(
+      fc.property(input, (given) => {
+        const once = curate(given).kept.map(({ row: r }) => r);
+        const again = curate({ ...given, rows: once });
+        expect(again.ledger).toEqual([]);
+        expect(again.kept.map(({ row: r }) => r)).toEqual(once);
+      }),
+    );
+  });
+
+  it('does not depend on the order of rows or evidence', () => {
+    fc.assert(
+      fc.property(input, fc.infiniteStream(fc.nat(1000)), (given, stream) => {
+        const mixed = <T>(items: readonly T[]): T[] =>
+          items
+            .map((item) => ({ item, at: stream.next().value as number }))
+            .sort((x, y) => x.at - y.at)
+            .map(({ item }) => item);
+        const other = curate({ ...given, rows: mixed(given.rows), evidence: mixed(given.evidence) });
+        expect(other).toEqual(curate(given));
+      }),
+    );
+  });
+
+  it('rejects only with cause: without evidence, repeats or a cap everything stays', () => {
+    fc.assert(
+      fc.property(input, (given) => {
+        const rows = [...new Map(given.rows.map((r) => [r.id, r])).values()];
+        const policy: CuratePolicy = { ...given.policy, balance: { kind: 'none' } };
+        expect(curate({ rows, evidence: [], policy }).kept.length).toBe(rows.length);
+      }),
+    );
+  });
+});
