@@ -58,6 +58,15 @@ describe('duplicateGroups', () => {
     expect(group).toEqual({ leader: c, members: [c, b, a], exactClasses: 2, diameter: 1 });
   });
 
+  it('gives an image that is near two leaders to the first of them', () => {
+    const [a, b, c] = ids as [ImageId, ImageId, ImageId];
+    const near: [ImageId, ImageId][] = [
+      [c, b],
+      [c, a],
+    ];
+    expect(duplicateGroups({ ids, exact: [], near }).map(({ members }) => members)).toEqual([[a, c]]);
+  });
+
   it('puts every image in at most one group, near its leader, and no two leaders near each other', () => {
     fc.assert(
       fc.property(input, ({ ids: all, exact, near }) => {

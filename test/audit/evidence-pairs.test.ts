@@ -78,6 +78,17 @@ describe('hashPairsAcross', () => {
     expect(degenerate).toEqual([]);
   });
 
+  it('says identity where a symmetric picture is as near mirrored', () => {
+    const symmetric = hashed(
+      's',
+      paint(64, 64, (x, y) => [4 * Math.abs(x - 31.5), y, (x * (63 - x) * y) % 251]),
+    );
+    const { pairs } = hashPairsAcross({ train: [symmetric], evaluation: [symmetric], radius: { phash: 0 } });
+    expect(pairs.map(({ evidence }) => evidence)).toEqual([
+      { level: 'phash', distance: 0, transform: 'identity' },
+    ]);
+  });
+
   it('matches no flat image and names it instead', () => {
     const train = [hashed('t', white(64))];
     const evaluation = [hashed('e', white(32)), hashed('f', blobs(1))];

@@ -24,6 +24,12 @@ describe('overlap', () => {
     expect(row.interval.high).toBeCloseTo(0.8059, 4);
   });
 
+  it('counts the evaluation end of a pair only, also when the train image is an evaluation image too', () => {
+    const pairs = [pairOf('train-eval', idOf('t1'), idOf('e1'))];
+    const rows = overlap({ train, evaluation: [...evaluation, idOf('t1')], pairs, levels: ['phash'] });
+    expect(rowFor(rows, 'train-eval')).toMatchObject({ images: 5, matched: 1 });
+  });
+
   it('keeps duplicates within one side out of the leak rate', () => {
     const pairs = [
       pairOf('within-eval', idOf('e1'), idOf('e2')),
