@@ -1,9 +1,9 @@
 /**
  * All pairs of 64-bit hashes within a Hamming radius, exact, by comparing every pair.
  *
- * Measured on one core of a 2-core machine with random hashes: 430 million pairs a second at radius 4, 375 at radius 10, so
- * 1e9 pairs take 3 s and 1e11 (a million by a hundred thousand) 4 minutes. Beyond that,
- * multi-index hashing would take its place behind the same functions. Hashes are rows of two uint32, [n * 2].
+ * Measured on one core with random hashes: 430 million pairs a second at radius 4, 375 at radius 10, so 1e9 pairs take 3 s
+ * and 1e11 (a million by a hundred thousand) 4 minutes. Beyond that, multi-index hashing would take its place behind the same
+ * functions. Hashes are rows of two uint32, [n * 2].
  */
 import type { Hash64 } from './perceptual-hash.ts';
 

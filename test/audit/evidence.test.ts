@@ -50,6 +50,13 @@ describe('compareEvidence', () => {
     ];
     expect([...sorted].reverse().sort(compareEvidence)).toEqual(sorted);
   });
+
+  it('tells apart evidence of one level that is equally close, so that a choice never falls to input order', () => {
+    const mirror: Evidence = { level: 'phash', distance: 1, transform: 'mirror' };
+    expect(Math.sign(compareEvidence(phash(1), mirror))).toBe(-1);
+    expect(Math.sign(compareEvidence(mirror, phash(1)))).toBe(1);
+    expect(compareEvidence(mirror, { ...mirror })).toBe(0);
+  });
 });
 
 describe('describeEvidence', () => {
