@@ -3,7 +3,7 @@
  * its JSON pointer (RFC 6901), its line and, for a key nobody knows, the nearest key that is known there.
  */
 import { readFile } from 'node:fs/promises';
-import { LineCounter, isNode, parseDocument } from 'yaml';
+import { type Document, LineCounter, isNode, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { nearestNames } from '../core/strict-parse.ts';
@@ -51,7 +51,7 @@ export function checkYaml<T>(text: string, { schema, noun, where }: CheckedYamlO
   if (document.errors.length > 0) {
     throw refused(document.errors.map(({ message }) => message.split('\n')[0]!.replace(/:$/, '')));
   }
-  const value: unknown = document.toJS({ maxAliasCount: 100 });
+  const value = expanded(document, refused);
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const known = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as SchemaNode;
@@ -61,6 +61,16 @@ export function checkYaml<T>(text: string, { schema, noun, where }: CheckedYamlO
     return `${pointerOf(issue.path)}${at}: ${sentenceOf(issue, known, value)}`;
   });
   throw refused(findings);
+}
+
+/** Aliases that unfold to very much (a "billion laughs" file) are refused by the parser with a ReferenceError. */
+function expanded(document: Document, refused: (findings: readonly string[]) => StillhouseError): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    if (error instanceof ReferenceError) throw refused([error.message]);
+    throw error;
+  }
 }
 
 type Issue = z.core.$ZodIssue;

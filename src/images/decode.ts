@@ -31,7 +31,6 @@ export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}
   const pipeline = sharp(bytes, { failOn: 'warning', limitInputPixels: maxPixels })
     .autoOrient()
     .flatten({ background })
-    .toColourspace('srgb')
     .removeAlpha()
     .raw({ depth: 'uchar' });
   const { data, info } = await pipeline.toBuffer({ resolveWithObject: true }).catch((cause: unknown) => {
