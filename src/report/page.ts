@@ -100,11 +100,16 @@ function headLine(input: ReportInput): string {
     0,
   );
   return [
-    `started ${input.run.started}`,
+    `started ${startedText(input.run.started)}`,
     `${formatSeconds(seconds)} in all`,
     `seed ${input.run.seed}`,
     `on ${input.run.device}`,
   ].join(' · ');
+}
+
+/** `2026-11-24 03:12 UTC` for a UTC time in ISO 8601, anything else as it is. */
+export function startedText(iso: string): string {
+  return iso.replace(/^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}):\d{2}(?:\.\d+)?Z$/, '$1 $2 UTC');
 }
 
 /** A CSP hash source: base64 of the sha256 of the element's exact text. */

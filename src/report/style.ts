@@ -34,6 +34,7 @@ a { color: var(--link); text-underline-offset: .15em; text-decoration-thickness:
 code { font: .84em/1.4 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; overflow-wrap: anywhere; }
 .prose { max-width: 44rem; }
 .quiet, .rows-in { color: var(--quiet); }
+.prose .rows-in { font: .84rem/1.4 "Helvetica Neue", Arial, "Liberation Sans", sans-serif; }
 .alarm { color: var(--alarm); }
 .hidden-text, .skip:not(:focus) { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 header .kind { font-variant-caps: all-small-caps; letter-spacing: .08em; color: var(--quiet); margin: 0; }
@@ -51,19 +52,21 @@ main > section + section { margin-top: 3rem; padding-top: 1.6rem; border-top: 1p
 .answers p { line-height: 1.48; overflow-wrap: anywhere; font-variant-numeric: lining-nums; }
 .answers strong { font-weight: 600; white-space: nowrap; }
 footer { margin-top: 3rem; font-size: .8rem; }
-.facts-list { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: .7rem 2rem; margin: 0 0 1rem; font-size: .86rem; }
+.facts-list { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: .7rem 2rem; margin: 0 0 1rem; font-size: .86rem; }
 .facts-list > div { min-width: 0; }
 .facts-list dt { color: var(--quiet); font-size: .78rem; }
 .facts-list dd { margin: 0; overflow-wrap: anywhere; }
 .facts-list .wide { grid-column: 1 / -1; }`;
 
 const TABLES = `
-.scroll { overflow-x: auto; margin: 0 0 1.6rem; }
+.scroll { overflow-x: auto; margin: 0 0 1.6rem; background:
+    linear-gradient(to left, var(--paper) 40%, transparent) right / 2.4rem 100% no-repeat local,
+    linear-gradient(to left, var(--rule), transparent) right / .7rem 100% no-repeat scroll; }
 table { border-collapse: collapse; width: 100%; font-size: .84rem; line-height: 1.35; font-variant-numeric: tabular-nums lining-nums;
   border-bottom: 1px solid var(--strong-rule); }
 caption { text-align: left; color: var(--quiet); padding: 0 0 .4rem; font-size: .84rem; }
 :not(details) > .scroll > table > caption:not(.hidden-text) { counter-increment: table; }
-:not(details) > .scroll > table > caption:not(.hidden-text)::before { content: "Table " counter(table) ". "; color: var(--ink); font-weight: 600; }
+:not(details) > .scroll > table > caption:not(.hidden-text) > span::before { content: "Table " counter(table) ". "; color: var(--ink); font-weight: 600; }
 thead { border-top: 1.5px solid var(--ink); border-bottom: 1px solid var(--strong-rule); }
 tfoot { border-top: 1px solid var(--strong-rule); }
 th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: baseline; font-weight: 400; }
@@ -133,26 +136,32 @@ const GALLERY = `
 .thumb.missing { border-style: dashed; background: none; }`;
 
 const LAYOUT = `
-@media (min-width: 70rem) {
+@media screen and (min-width: 70rem) {
   body { display: grid; grid-template-columns: 8.5rem minmax(0, 1fr); column-gap: 3rem; }
   header, main, footer { grid-column: 2; }
   header { margin-bottom: 1.4rem; }
   nav { grid-column: 1; grid-row: 1 / span 3; }
   nav ol { position: sticky; top: 2.2rem; display: block; border: 0; padding: .35rem 0 0; line-height: 1.7; }
 }
-@media (max-width: 50rem) {
+@media screen and (max-width: 50rem) {
   body { padding: 1.2rem 1rem 3rem; }
   h1 { font-size: 1.7rem; }
+  .scroll caption > span { display: block; position: sticky; left: 0; max-width: calc(100vw - 2rem); }
+  th.text, td.text { min-width: 5.5rem; }
+  td.text:last-child { min-width: 9rem; }
+  td.code, th.code { min-width: 14rem; }
   .answers { display: block; }
   .answers > div { margin-bottom: 1.1rem; }
 }
 @media print {
   @page { margin: 16mm 14mm; }
+  :root { color-scheme: light; --paper: #fff; }
   html { font-size: 10.5pt; }
-  body { display: block; max-width: none; padding: 0; background: none; }
+  body { display: block; max-width: none; padding: 0; }
   nav, .filter, .skip, .fig > details { display: none; }
-  .answers { display: grid; }
-  .scroll { overflow: visible; }
+  .scroll { overflow: visible; background: none; }
+  table { font-size: .74rem; }
+  td.code { min-width: 0; }
   .figures { grid-template-columns: 1fr 1fr; }
   figure, .gallery li, tr, .answers > div { break-inside: avoid; }
   h2, h3, caption { break-after: avoid; }

@@ -24,7 +24,9 @@ export interface TableOptions<Row> {
 
 export function dataTable<Row>(options: TableOptions<Row>): SafeHtml {
   const { columns, rows, foot } = options;
-  const caption = html`${options.caption}${options.rowsIn === undefined ? null : html` <span class="rows-in">Rows: <code>${options.rowsIn}</code></span>`}`;
+  const caption = html`<span
+    >${options.caption}${options.rowsIn === undefined ? null : html` <span class="rows-in">Rows: <code>${options.rowsIn}</code></span>`}</span
+  >`;
   return html`<div class="scroll" role="region" aria-label="${options.caption}" tabindex="0"><table${rows.length > 1 ? html` data-sortable` : null}>
 <caption${options.captionHidden === true ? html` class="hidden-text"` : null}>${caption}</caption>
 <thead><tr>${columns.map((column) => html`<th scope="col" class="${column.kind}">${column.head}</th>`)}</tr></thead>

@@ -159,8 +159,16 @@ describe.skipIf('missing' in found)('the report in Chromium', () => {
       });
   });
 
-  test('it prints', async () => {
-    await inPage({}, async (page) => {
+  test('it prints dark on white from the dark scheme too, with nothing wider than the sheet', async () => {
+    const a4WidthPx = 690; // 210 mm less the margins, at 96 dots per inch
+    await inPage({ colorScheme: 'dark', viewport: { width: a4WidthPx, height: 980 } }, async (page) => {
+      await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+      expect(await overflowPx(page)).toBe(0);
+      expect(await page.evaluate(faintText)).toEqual([]);
+      expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe(
+        'rgb(255, 255, 255)',
+      );
+      expect(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)).toBe('light');
       const pdf = await page.pdf({ path: join(screenshots, 'report.pdf'), format: 'A4' });
       expect(pdf.subarray(0, 5).toString()).toBe('%PDF-');
     });

@@ -33,6 +33,7 @@ const LABEL_PX = 136;
 const VALUE_PX = 66;
 const ROW_PX = 21;
 const AXIS_PX = 38;
+const SHARE_AXIS: Axis = { domain: { low: 0, high: 1 }, ticks: [0, 0.25, 0.5, 0.75, 1], stepSize: 0.25 };
 
 /** @returns a figure; no bar gives a sentence, unmeasured values say so in their row. */
 export function barChart(chart: BarChart): SafeHtml {
@@ -44,8 +45,7 @@ export function barChart(chart: BarChart): SafeHtml {
     bar.high ?? null,
     bar.low ?? null,
   ]);
-  const axis: Axis =
-    chart.isShare === true ? axisOf({ low: 0, high: 1 }, 4) : axisOf(domainOf(values, true), 4);
+  const axis: Axis = chart.isShare === true ? SHARE_AXIS : axisOf(domainOf(values, true), 4);
   const x = scaleOf(axis.domain, LABEL_PX, CHART_WIDTH_PX - VALUE_PX);
   const drawing = html`${axis.ticks.map((tick) => html`<line class="grid" x1="${x(tick)}" x2="${x(tick)}" y1="0" y2="${bottom}" /><text class="tick" x="${x(tick)}" y="${bottom + 14}" text-anchor="middle">${chart.isShare === true ? `${(tick * 100).toFixed(0)} %` : formatTick(tick, axis.stepSize)}</text>`)}
     <text

@@ -35,6 +35,9 @@ const LEFT_PX = 46;
 const RIGHT_PX = 104;
 const TOP_PX = 24;
 const BOTTOM_PX = 40;
+const LABEL_GAP_PX = 13;
+/** The widest a shortened name gets. */
+const LABEL_WIDTH_PX = 96;
 const MOST_POINTS_DRAWN = 240;
 const MOST_ROWS_LISTED = 60;
 
@@ -63,7 +66,7 @@ export function lineChart(chart: LineChart): SafeHtml {
       <text class="axis-title" x="${(LEFT_PX + right) / 2}" y="${HEIGHT_PX - 4}" text-anchor="middle"
         >${chart.xTitle}</text
       >
-      ${lines}${endLabels(chart.series, right, y)}`,
+      ${lines}${lineLabels(chart.series, x, y)}`,
     legend: legend(
       chart.series.map((series, at) => ({
         name: series.points.some(isPoint) ? series.name : `${series.name} (not measured)`,
@@ -94,15 +97,15 @@ function pathOf(
   y: (value: number) => number,
 ): string {
   let path = '';
-  let isPenDown = false;
-  for (const point of points) {
-    if (!isPoint(point)) {
-      isPenDown = false;
-      continue;
-    }
-    path += `${isPenDown ? 'L' : 'M'}${x(point.x)} ${y(point.y)}`;
-    isPenDown = true;
-  }
+  points.forEach((point, i) => {
+    if (!isPoint(point)) return;
+    const before = points[i - 1];
+    const after = points[i + 1];
+    const starts = before === undefined || !isPoint(before);
+    path += `${starts ? 'M' : 'L'}${x(point.x)} ${y(point.y)}`;
+    // A point with no neighbour is a line of no length: its round cap shows it.
+    if (starts && (after === undefined || !isPoint(after))) path += 'h0';
+  });
   return path;
 }
 
@@ -116,23 +119,43 @@ function dot(
   return html`<circle class="dot ${style}" cx="${x(point.x)}" cy="${y(point.y)}" r="4" />`;
 }
 
-/** Names at the line ends, pushed apart so that none covers another. */
-function endLabels(series: readonly LineSeries[], right: number, y: (value: number) => number): SafeHtml {
-  const gapPx = 13;
+/** Names beside the marked point, else beside the right end of the line, pushed apart so that none covers another. */
+function lineLabels(
+  series: readonly LineSeries[],
+  x: (value: number) => number,
+  y: (value: number) => number,
+): SafeHtml {
   const labels = series
     .flatMap((one, at) => {
-      const last = one.points.filter(isPoint).at(-1);
-      return last === undefined ? [] : [{ name: one.name, style: seriesStyle(at), topPx: y(last.y) + 4 }];
+      const anchor = anchorOf(one);
+      if (anchor === undefined) return [];
+      return [{ name: one.name, style: seriesStyle(at), leftPx: x(anchor.x) + 8, topPx: y(anchor.y) + 4 }];
     })
     .sort((a, b) => a.topPx - b.topPx);
-  for (let i = 1; i < labels.length; i++)
-    labels[i]!.topPx = Math.max(labels[i]!.topPx, labels[i - 1]!.topPx + gapPx);
-  let ceiling = HEIGHT_PX - BOTTOM_PX + 4;
-  for (const label of labels.toReversed()) {
-    label.topPx = Math.min(label.topPx, ceiling);
-    ceiling = label.topPx - gapPx;
+  const collide = (a: { leftPx: number }, b: { leftPx: number }): boolean =>
+    Math.abs(a.leftPx - b.leftPx) < LABEL_WIDTH_PX;
+  labels.forEach((label, i) => {
+    for (const above of labels.slice(0, i))
+      if (collide(above, label)) label.topPx = Math.max(label.topPx, above.topPx + LABEL_GAP_PX);
+  });
+  const lowest = HEIGHT_PX - BOTTOM_PX + 4;
+  for (let i = labels.length - 1; i >= 0; i--) {
+    const below = labels.slice(i + 1).filter((other) => collide(other, labels[i]!));
+    labels[i]!.topPx = Math.min(
+      labels[i]!.topPx,
+      lowest,
+      ...below.map((other) => other.topPx - LABEL_GAP_PX),
+    );
   }
-  return html`${labels.map((label) => html`<text class="end-label ${label.style}" x="${right + 8}" y="${Math.round(label.topPx)}">${shortened(label.name, 16)}</text>`)}`;
+  return html`${labels.map((label) => html`<text class="end-label ${label.style}" x="${label.leftPx}" y="${Math.round(label.topPx)}">${shortened(label.name, 16)}</text>`)}`;
+}
+
+function anchorOf(series: LineSeries): { readonly x: number; readonly y: number } | undefined {
+  if (series.mark !== undefined && isPoint(series.mark)) return series.mark;
+  let rightmost: { readonly x: number; readonly y: number } | undefined;
+  for (const point of series.points)
+    if (isPoint(point) && (rightmost === undefined || point.x >= rightmost.x)) rightmost = point;
+  return rightmost;
 }
 
 /** At most about `most` points; of each stretch the lowest and the highest stay, so spikes and gaps do not vanish. */

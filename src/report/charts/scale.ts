@@ -20,7 +20,7 @@ export function domainOf(values: Iterable<number | null>, fromZero = false): Dom
   if (low > high || (low === 0 && high === 0)) return { low: 0, high: 1 };
   if (low === high) {
     const half = Math.abs(low) / 2;
-    return { low: low - half, high: high + half };
+    return { low: Math.max(-Number.MAX_VALUE, low - half), high: Math.min(Number.MAX_VALUE, high + half) };
   }
   return { low, high };
 }
@@ -47,7 +47,16 @@ export function axisOf(domain: Domain, wanted = 5): Axis {
   // Ticks from whole numbers: adding the step up would drift. A range below the values' precision keeps its two ends.
   if (last - first > 4 * wanted + 4) return { domain, ticks: [domain.low, domain.high], stepSize: span };
   for (let i = first; i <= last; i++) ticks.push(Number((i * stepSize).toPrecision(12)));
-  return { domain: { low: ticks[0]!, high: ticks.at(-1)! }, ticks, stepSize };
+  const covered = { low: ticks[0]!, high: ticks.at(-1)! };
+  // Near the largest numbers a tick overflows, and close together twelve digits do not tell ticks apart.
+  const slack = span * 1e-6;
+  const isSound =
+    Number.isFinite(covered.high - covered.low) &&
+    covered.low < covered.high &&
+    covered.low <= domain.low + slack &&
+    covered.high >= domain.high - slack;
+  if (!isSound) return { domain, ticks: [domain.low, domain.high], stepSize: span };
+  return { domain: covered, ticks, stepSize };
 }
 
 /** Linear map of a domain onto [from, to] pixels, clamped to it, rounded to a tenth. */

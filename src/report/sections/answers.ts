@@ -39,7 +39,7 @@ function overlapAnswer(audit: AuditFacts): SafeHtml {
         ? null
         : html`By other evidence:
           ${joined(
-            others.map((level) => html`${level.level}&nbsp;${formatCount(level.uniqueEval)}`),
+            others.map((level) => `${formatCount(level.uniqueEval)} by ${level.level}`),
             ', ',
           )}. `
     }${degenerateSentence(audit)}`;
@@ -48,7 +48,7 @@ function overlapAnswer(audit: AuditFacts): SafeHtml {
 function rateWords(level: LevelFacts): string {
   const interval =
     isMeasured(level.low) && isMeasured(level.high)
-      ? `; 95 % interval ${formatShare(level.low)} to ${formatShare(level.high)}`
+      ? `; 95\u00a0% interval ${formatShare(level.low)} to ${formatShare(level.high)}`
       : '';
   return `${formatShare(level.rate)}${interval}`;
 }

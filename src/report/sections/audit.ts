@@ -38,7 +38,7 @@ export function auditSection(audit: AuditFacts): Section {
 
 function levelTable(audit: AuditFacts): SafeHtml {
   return dataTable<LevelFacts>({
-    caption: 'Overlap by level of evidence, strongest first, with 95 % Clopper-Pearson intervals.',
+    caption: 'Overlap by level of evidence, strongest first, with 95\u00a0% Clopper-Pearson intervals.',
     rowsIn: audit.rowsIn,
     rows: audit.levels,
     columns: [
@@ -57,7 +57,7 @@ function levelTable(audit: AuditFacts): SafeHtml {
 function overlapChart(audit: AuditFacts): SafeHtml {
   return barChart({
     title: 'Evaluation images with a match in the training set',
-    note: 'Lines are 95 % intervals.',
+    note: 'Lines are 95\u00a0% intervals.',
     rowsIn: audit.rowsIn,
     axisTitle: 'share of evaluation images',
     isShare: true,

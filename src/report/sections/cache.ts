@@ -28,7 +28,7 @@ export function cacheSection(cache: CacheFacts): Section {
           textColumn('teacher', (space) => space.teacher),
           numberColumn('side, px', (space) => space.resolutionPx, formatCount),
           textColumn('kind', (space) => space.kind),
-          textColumn('row shape', (space) => space.shape.join(' × ')),
+          textColumn('row shape', (space) => space.shape.join('\u00a0×\u00a0')),
           textColumn('type', (space) => space.dtype),
           numberColumn('written', (space) => space.written, formatCount),
           numberColumn('reused', (space) => space.reused, formatCount),

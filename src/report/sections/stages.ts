@@ -17,11 +17,11 @@ export function stageTable(stages: readonly StageFacts[]): SafeHtml {
       numberColumn('seen', (stage) => stage.seen, formatCount),
       numberColumn('kept', (stage) => stage.kept, formatCount),
       numberColumn('rejected', rejectedOf, formatCount),
-      textColumn('reasons', reasonsOf),
       numberColumn('time', (stage) => stage.seconds, formatSeconds),
       textColumn('state', stateOf),
+      textColumn('reasons', reasonsOf),
     ],
-    foot: ['total', '', '', '', '', formatSeconds(total), ''],
+    foot: ['total', '', '', '', formatSeconds(total), '', ''],
   });
 }
 
