@@ -63,6 +63,18 @@ describe('a probe refuses', () => {
     }
   });
 
+  it.each(['png', 'jpeg', 'webp'] as const)(
+    'a truncated %s that is too large to be decoded at once',
+    async (format) => {
+      const bytes = await asFile(noise(1100, 1000), { width: 1100, height: 1000 }, format);
+      expect(await probeBytes(bytes, limits)).toMatchObject({ ok: true });
+      for (const share of [0.3, 0.99]) {
+        const cut = bytes.subarray(0, Math.floor(bytes.length * share));
+        expect(await probeBytes(cut, limits), `${share}`).toMatchObject({ ok: false, reason: 'corrupt' });
+      }
+    },
+  );
+
   it('a PNG whose pixels fail their checksum', async () => {
     const bytes = await noisePng(1, 40, 30);
     bytes[bytes.length - 40]! ^= 0x55;
