@@ -117,6 +117,19 @@ describe('the report', () => {
     );
   });
 
+  test('draws the largest classes only when there are many', () => {
+    const input = sampleInput(0);
+    const classes = Array.from({ length: 1000 }, (_, i) => ({
+      label: `class ${i}`,
+      before: i + 1,
+      after: 1,
+    }));
+    const { text } = parseHtml(renderReport({ ...input, curate: { ...input.curate, classes } }));
+    expect(text).toContain('The 30 largest of 1,000 classes.');
+    expect(text).toContain('class 970');
+    expect(text).not.toContain('class 969');
+  });
+
   test('marks a stage whose numbers do not balance', () => {
     const input = bare();
     const [first, ...rest] = input.stages;

@@ -1,10 +1,12 @@
 /** What was kept, what was not and why, and what that did to the classes. */
 import { barChart } from '../charts/bars.ts';
-import { type HtmlValue, html } from '../html.ts';
+import { type HtmlValue, type SafeHtml, html } from '../html.ts';
 import type { CurateFacts } from '../input.ts';
 import { formatCount, formatShare, plural } from '../number-format.ts';
 import { thumbnail } from './pair-gallery.ts';
 import { type Section, figureGrid } from './section.ts';
+
+const MOST_CLASSES_DRAWN = 30;
 
 export function curateSection(curate: CurateFacts): Section {
   const reasons = Object.entries(curate.rejected).sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
@@ -26,17 +28,28 @@ export function curateSection(curate: CurateFacts): Section {
             ...reasons.map(([label, value]) => ({ label, value, style: 's1' })),
           ],
         }),
-        barChart({
-          title: 'Images per class before and after',
-          rowsIn: curate.rowsIn,
-          axisTitle: 'images',
-          format: formatCount,
-          names: ['after curation', 'before'],
-          bars: curate.classes.map((one) => ({ label: one.label, value: one.after, behind: one.before })),
-        }),
+        classChart(curate),
       ])}
       ${examples(curate)}`,
   };
+}
+
+/** The largest classes before curation; a set of a thousand classes would fill the page. */
+function classChart(curate: CurateFacts): SafeHtml {
+  const shown = curate.classes
+    .toSorted((a, b) => b.before - a.before || (a.label < b.label ? -1 : 1))
+    .slice(0, MOST_CLASSES_DRAWN);
+  return barChart({
+    title: 'Images per class before and after',
+    ...(shown.length < curate.classes.length
+      ? { note: `The ${shown.length} largest of ${formatCount(curate.classes.length)} classes.` }
+      : {}),
+    rowsIn: curate.rowsIn,
+    axisTitle: 'images',
+    format: formatCount,
+    names: ['after curation', 'before'],
+    bars: shown.map((one) => ({ label: one.label, value: one.after, behind: one.before })),
+  });
 }
 
 function examples(curate: CurateFacts): HtmlValue {
