@@ -79,7 +79,7 @@ export async function traceGraphModel(options: TraceGraphModelOptions): Promise<
 function execute(model: tf.GraphModel, options: TraceGraphModelOptions, input: tf.Tensor): tf.Tensor[] {
   try {
     const results = model.execute({ [options.inputName]: input }, [...options.outputs]);
-    return (Array.isArray(results) ? results : [results]);
+    return Array.isArray(results) ? results : [results];
   } catch (cause) {
     if (cause instanceof StillhouseError) throw cause;
     throw new StillhouseError(

@@ -1,7 +1,6 @@
 /** Kernels that work on each element alone, with NumPy broadcasting. */
 import { ONNX_ELEMENT_TYPE } from '../../format/onnx-model.ts';
 import { type Dtype, type Graph, broadcastShape, float, int, uniformNumber } from '../graph.ts';
-import { reshape } from '../layout.ts';
 import { type Traced, broadcasting, traced } from '../traced.ts';
 import type { KernelCall, Lowering, LoweringTable } from './kernel-call.ts';
 
@@ -141,18 +140,7 @@ export const elementwiseKernels: LoweringTable = {
   },
   Select: (call) => {
     const [yes, no] = [call.input('t'), call.input('e')];
-    const condition = call.input('condition');
-    // A rank-1 condition picks whole rows.
-    const rows =
-      condition.shape.length === 1 && yes.shape.length > 1
-        ? traced(
-            reshape(call.graph, call.whole('condition'), [
-              condition.shape[0]!,
-              ...yes.shape.slice(1).map(() => 1),
-            ]),
-          )
-        : condition;
-    return operators(call.graph).choose(rows, yes, no, yes.value.dtype);
+    return operators(call.graph).choose(call.input('condition'), yes, no, yes.value.dtype);
   },
 };
 

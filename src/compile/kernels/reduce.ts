@@ -32,15 +32,6 @@ const indexReduction =
     return castTo(call.graph, traced(index), 'int32');
   };
 
-const softmax =
-  (op: string, axisName: string): Lowering =>
-  (call) => {
-    const x = call.whole('logits');
-    const axis = axisName === 'dim' ? call.number('dim') : call.axes(axisName, x.shape)[0]!;
-    const positive = axis < 0 ? axis + x.shape.length : axis;
-    return traced(call.graph.node(op, [x], x, { axis: int(positive) }));
-  };
-
 export const reduceKernels: LoweringTable = {
   Sum: reduction('ReduceSum'),
   Mean: (call) => {
@@ -54,8 +45,12 @@ export const reduceKernels: LoweringTable = {
   All: logicalReduction('ReduceMin'),
   ArgMax: indexReduction('ArgMax'),
   ArgMin: indexReduction('ArgMin'),
-  Softmax: softmax('Softmax', 'dim'),
-  LogSoftmax: softmax('LogSoftmax', 'axis'),
+  Softmax: (call) => {
+    const logits = call.whole('logits');
+    const dim = call.number('dim');
+    const axis = int(dim < 0 ? dim + logits.shape.length : dim);
+    return traced(call.graph.node('Softmax', [logits], logits, { axis }));
+  },
 };
 
 /** Reduces only the axes that the value really has; along the others it is constant, which a sum pays with a factor. */
