@@ -108,12 +108,12 @@ describe('a dataset header', () => {
   });
 
   it('means the same root from another folder', () => {
-    const places = placesOf({ ...header, root: '../photos' }, '/work/manifests/d.yaml', ['/opt']);
-    expect(places).toEqual({ root: '/work/photos', packagesFrom: ['/work/manifests', '/opt'] });
-    const moved = relocatedHeader(header, places, '/work/out/run/index');
+    const places = placesOf({ ...header, root: '../photos' }, '/srv/manifests/d.yaml', ['/opt']);
+    expect(places).toEqual({ root: '/srv/photos', packagesFrom: ['/srv/manifests', '/opt'] });
+    const moved = relocatedHeader(header, places, '/srv/out/run/index');
     expect(moved.root).toBe('../../../photos');
-    expect(placesOf(moved, '/work/out/run/index/dataset.yaml').root).toBe(places.root);
-    expect(relocatedHeader(header, places, '/work/photos').root).toBe('.');
+    expect(placesOf(moved, '/srv/out/run/index/dataset.yaml').root).toBe(places.root);
+    expect(relocatedHeader(header, places, '/srv/photos').root).toBe('.');
   });
 });
 
