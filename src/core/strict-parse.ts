@@ -4,12 +4,15 @@
  */
 import type { z } from 'zod';
 import { StillhouseError } from './failure.ts';
+import { pointerOf, schemaFindings } from './schema-findings.ts';
 
 /** @throws StillhouseError bad-input listing all findings. */
 export function parseStrictly<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const findings = result.error.issues.map((issue) => `${pointerOf(issue.path)}: ${issue.message}`);
+  const findings = schemaFindings(schema, result.error, value).map(
+    ({ path, sentence }) => `${pointerOf(path)}: ${sentence}`,
+  );
   throw new StillhouseError({
     kind: 'bad-input',
     what:
@@ -21,33 +24,4 @@ export function parseStrictly<T>(schema: z.ZodType<T>, value: unknown, where: st
     got: findings.join('; '),
     next: 'correct the named places; manifests/README.md and README.md list the keys',
   });
-}
-
-function pointerOf(path: readonly PropertyKey[]): string {
-  return path.length === 0
-    ? '/'
-    : path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
-}
-
-/** The known names nearest to `wanted` by edit distance, best first, at most `count`. */
-export function nearestNames(wanted: string, known: Iterable<string>, count = 3): string[] {
-  return [...known]
-    .map((name) => ({ name, distance: editDistance(wanted.toLowerCase(), name.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1))
-    .slice(0, count)
-    .map(({ name }) => name);
-}
-
-/** Levenshtein distance, two rows of memory. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++)
-      row.push(
-        Math.min(row[j - 1]! + 1, previous[j]! + 1, previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)),
-      );
-    previous = row;
-  }
-  return previous[b.length]!;
 }

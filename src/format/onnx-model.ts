@@ -4,7 +4,7 @@
  */
 import onnxProto from 'onnx-proto';
 import { StillhouseError } from '../core/failure.ts';
-import { nearestNames } from '../core/strict-parse.ts';
+import { nearestNames } from '../core/nearest-names.ts';
 
 const { onnx } = onnxProto;
 

@@ -1,10 +1,9 @@
 /** A pipeline file: YAML that names stages and their parameters. Order comes from declared inputs, not from the file. */
 import { dirname, resolve } from 'node:path';
-import * as yaml from 'yaml';
 import { z } from 'zod';
-import { StillhouseError, systemCodeOf } from '../core/failure.ts';
-import { nearestNames, parseStrictly } from '../core/strict-parse.ts';
-import { nodeFs, type CommitFs } from '../store/commit-fs.ts';
+import { StillhouseError } from '../core/failure.ts';
+import { nearestNames } from '../core/nearest-names.ts';
+import { readCheckedYaml } from '../format/checked-yaml.ts';
 import type { AnyStage, BoundStage } from './stage.ts';
 
 const pipelineSchema = z.strictObject({
@@ -41,34 +40,9 @@ export interface Pipeline {
   readonly nodes: readonly PipelineNode[];
 }
 
-export async function readPipelineFile(path: string, fs: CommitFs = nodeFs): Promise<PipelineFile> {
-  let text: string;
-  try {
-    text = Buffer.from(await fs.read(path)).toString('utf8');
-  } catch (error) {
-    if (systemCodeOf(error) === undefined) throw error;
-    throw new StillhouseError(
-      {
-        kind: 'bad-input',
-        what: 'the pipeline file cannot be read',
-        where: path,
-        got: systemCodeOf(error)!,
-        next: 'check the path',
-      },
-      error,
-    );
-  }
-  const document = yaml.parseDocument(text, { prettyErrors: true });
-  const problem = document.errors[0];
-  if (problem)
-    throw new StillhouseError({
-      kind: 'bad-input',
-      what: 'the pipeline file is no valid YAML',
-      where: path,
-      got: problem.message,
-      next: 'correct the YAML',
-    });
-  return parseStrictly(pipelineSchema, document.toJS(), path);
+/** @throws StillhouseError bad-input naming every finding with its JSON pointer, line and nearest key. */
+export function readPipelineFile(path: string): Promise<PipelineFile> {
+  return readCheckedYaml(path, { schema: pipelineSchema, noun: 'pipeline file' });
 }
 
 /** Binds a pipeline's stages to their code and sorts them. */

@@ -11,7 +11,7 @@ import type { StageEvents } from './events.ts';
 /** One declared output. `digest` names the content, not the path: two runs with equal digests are interchangeable. */
 export interface StageOutput {
   readonly name: string;
-  /** Relative to the stage's folder, or absolute for things kept outside the run (cache parts). */
+  /** Relative to the stage's folder, also for things kept outside the run (cache parts). */
   readonly path: string;
   readonly digest: Digest;
   /** Files that must still be there, with these sizes, for the output to count as present. Defaults to `path` alone. */

@@ -1,0 +1,32 @@
+/** From a teacher's session to the spaces it fills. */
+import type { Json } from '../core/canonical-json.ts';
+import type { TeacherIdentity } from '../teachers/open-teacher.ts';
+import { preprocessDescription } from '../teachers/preprocess.ts';
+import type { TeacherManifest } from '../teachers/teacher-manifest.ts';
+import type { TeacherSession } from '../teachers/teacher.ts';
+import type { SpaceGroup } from './plan.ts';
+import type { SpaceDescriptor } from './space.ts';
+
+export function spaceGroupOf(
+  manifest: TeacherManifest,
+  identity: TeacherIdentity,
+  session: TeacherSession,
+): SpaceGroup {
+  const spaces = (['summary', 'spatial'] as const).flatMap((kind): SpaceDescriptor[] => {
+    const tap = session[kind];
+    if (tap === null) return [];
+    return [
+      {
+        v: 1,
+        teacher: { name: manifest.name, engine: manifest.engine, weightsSha256: identity.weightsSha256 },
+        runtime: identity.runtime,
+        preprocess: preprocessDescription(manifest),
+        sizePx: session.sizePx,
+        tap: { kind, rule: tap.rule satisfies Json },
+        shape: tap.shape,
+        codec: { id: 'f16' },
+      },
+    ];
+  });
+  return { teacher: manifest.name, sizePx: session.sizePx, spaces };
+}

@@ -1,0 +1,130 @@
+/** Verbs that run stages: `run` takes a pipeline file, the others build a small pipeline from their options. */
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { readPipelineFile, type PipelineFile } from '../../run/pipeline.ts';
+import { type AdHocOptions, type AdHocVerb, adHocPipeline } from '../../stages/ad-hoc.ts';
+import { type CommonOptions, usage, wholeNumber, withCommonOptions } from '../common-options.ts';
+import type { ProgramContext } from '../program-context.ts';
+import { runSession } from '../session.ts';
+
+interface VerbOptions extends CommonOptions {
+  readonly name?: string;
+  readonly data?: string;
+  readonly train?: string;
+  readonly eval?: string;
+  readonly teacher?: readonly string[];
+  readonly views?: number;
+  readonly steps?: number;
+}
+
+export function addPipelineCommands(program: Command, context: ProgramContext): void {
+  withCommonOptions(
+    program
+      .command('run')
+      .description('run a pipeline file; unchanged stages are skipped')
+      .argument('<pipeline.yaml>', 'the pipeline'),
+  ).action(async (path: string, options: CommonOptions) => {
+    await runSession({ file: await readPipelineFile(path), path, options, ...context });
+  });
+
+  adHoc(
+    program,
+    context,
+    'index',
+    'read a dataset: identity, size, format of every image; bad ones into the ledger',
+    ['data'],
+  );
+  adHoc(program, context, 'audit', 'how far do two sets overlap, at every level of evidence', [
+    'train',
+    'eval',
+    'teacher',
+  ]);
+  adHoc(program, context, 'curate', 'audit, then drop what leaks or repeats, and say why for each image', [
+    'train',
+    'eval',
+    'teacher',
+  ]);
+  adHoc(
+    program,
+    context,
+    'train',
+    'audit, curate, cache the targets, and distil the teachers into one student',
+    ['train', 'eval', 'teacher', 'views', 'steps'],
+  );
+  adHoc(
+    program,
+    context,
+    'eval',
+    'as train (reusing what is done), and measure the student on the evaluation set',
+    ['train', 'eval', 'teacher', 'views', 'steps'],
+  );
+  const cache = program.command('cache').description('compute the targets of teachers over a dataset, once');
+  configureAdHoc(cache, context, 'cache', ['data', 'teacher', 'views']);
+}
+
+type Wanted = 'data' | 'train' | 'eval' | 'teacher' | 'views' | 'steps';
+
+function adHoc(
+  program: Command,
+  context: ProgramContext,
+  verb: AdHocVerb,
+  description: string,
+  wanted: readonly Wanted[],
+): void {
+  configureAdHoc(program.command(verb).description(description), context, verb, wanted);
+}
+
+function configureAdHoc(
+  command: Command,
+  context: ProgramContext,
+  verb: AdHocVerb,
+  wanted: readonly Wanted[],
+): void {
+  const set = 'a folder of images, a .csv or .jsonl list, or a dataset .yaml';
+  if (wanted.includes('data')) command.option('--data <path>', set);
+  if (wanted.includes('train')) command.option('--train <path>', `training images: ${set}`);
+  if (wanted.includes('eval')) command.option('--eval <path>', `evaluation images: ${set}`);
+  if (wanted.includes('teacher'))
+    command.option(
+      '--teacher <name@px[,px]...>',
+      'a teacher and its input sizes, such as nanodet@160,224',
+      (value: string, all: readonly string[] | undefined) => [...(all ?? []), value],
+    );
+  if (wanted.includes('views'))
+    command.option('--views <n>', 'views per training image, the full one first', wholeNumber('--views', 1));
+  if (wanted.includes('steps')) command.option('--steps <n>', 'training steps', wholeNumber('--steps', 1));
+  command.option('--name <name>', 'name of the run folder', verb);
+  withCommonOptions(command).action(async (options: VerbOptions) => {
+    await runSession({
+      file: pipelineOf(verb, wanted, options),
+      path: join(resolve('.'), `${verb} options`),
+      options,
+      ...context,
+    });
+  });
+}
+
+function pipelineOf(verb: AdHocVerb, wanted: readonly Wanted[], options: VerbOptions): PipelineFile {
+  for (const name of ['data', 'train', 'eval'] as const)
+    if (wanted.includes(name) && options[name] === undefined)
+      throw usage(`stillhouse ${verb}`, `--${name} <path>`, 'none');
+  const adHocOptions: AdHocOptions = {
+    name: options.name ?? verb,
+    seed: options.seed ?? 0,
+    ...(options.data === undefined ? {} : { data: options.data }),
+    ...(options.train === undefined ? {} : { train: options.train }),
+    ...(options.eval === undefined ? {} : { evaluation: options.eval }),
+    teachers: (options.teacher ?? []).map(teacherOption),
+    views: options.views ?? 1,
+    ...(options.steps === undefined ? {} : { steps: options.steps }),
+  };
+  if ((verb === 'cache' || verb === 'train' || verb === 'eval') && adHocOptions.teachers.length === 0)
+    throw usage(`stillhouse ${verb}`, '--teacher <name@px>, at least once', 'none');
+  return adHocPipeline(verb, adHocOptions);
+}
+
+function teacherOption(text: string): { name: string; sizesPx: number[] } {
+  const match = /^(.+)@(\d+(?:,\d+)*)$/.exec(text);
+  if (match === null) throw usage('--teacher', 'name@px or name@px,px', text);
+  return { name: match[1]!, sizesPx: match[2]!.split(',').map(Number) };
+}

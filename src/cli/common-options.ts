@@ -1,0 +1,64 @@
+/** Options every verb has (design.md §5), and what they become. */
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { StillhouseError } from '../core/failure.ts';
+
+export const DEVICES = ['cpu', 'webgpu', 'cuda', 'auto'] as const;
+
+export interface CommonOptions {
+  readonly out: string;
+  readonly cache?: string;
+  readonly json: boolean;
+  readonly dryRun: boolean;
+  readonly seed?: number;
+  readonly device: (typeof DEVICES)[number];
+  readonly workers: number;
+}
+
+export function withCommonOptions(command: Command): Command {
+  return command
+    .option('--out <folder>', 'where runs and, by default, the cache go', 'out')
+    .option('--cache <folder>', 'the target cache (default: <out>/cache)')
+    .option('--json', 'one JSON document on stdout; progress stays on stderr', false)
+    .option('--dry-run', 'print the plan and write nothing', false)
+    .option('--seed <n>', 'seed of every random choice', wholeNumber('--seed', 0))
+    .option('--device <name>', DEVICES.join(' | '), oneOf('--device', DEVICES), 'cpu')
+    .option(
+      '--workers <n>',
+      'images decoded at once',
+      wholeNumber('--workers', 1),
+      Math.max(2, availableParallelism()),
+    );
+}
+
+export function wholeNumber(option: string, least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isSafeInteger(value) && value >= least && text.trim() !== '') return value;
+    throw usage(option, `a whole number from ${least}`, text);
+  };
+}
+
+export function oneOf<T extends string>(option: string, values: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = values.find((value) => value === text);
+    if (found !== undefined) return found;
+    throw usage(option, values.join(', '), text);
+  };
+}
+
+export function usage(where: string, wanted: string, got: string): StillhouseError {
+  return new StillhouseError({
+    kind: 'usage',
+    what: 'an option has a value it cannot take',
+    where,
+    wanted,
+    got,
+    next: 'see `stillhouse --help`',
+  });
+}
+
+export function cacheRootOf(options: CommonOptions, fallback = 'cache'): string {
+  return options.cache === undefined ? resolve(options.out, fallback) : resolve(options.cache);
+}

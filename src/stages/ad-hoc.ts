@@ -1,0 +1,95 @@
+/** Pipelines for single verbs, so that `stillhouse audit` and a pipeline file run the same code and reuse the same stages. */
+import type { PipelineFile } from '../run/pipeline.ts';
+
+export type AdHocVerb = 'index' | 'audit' | 'curate' | 'cache' | 'train' | 'eval';
+
+export interface AdHocOptions {
+  readonly name: string;
+  readonly seed: number;
+  readonly data?: string;
+  readonly train?: string;
+  readonly evaluation?: string;
+  readonly teachers: readonly { readonly name: string; readonly sizesPx: readonly number[] }[];
+  readonly views: number;
+  readonly steps?: number;
+}
+
+type StageEntry = PipelineFile['stages'][number];
+
+const stage = (id: string, name: string, params: Record<string, unknown>): StageEntry => ({
+  id,
+  stage: name,
+  with: params,
+});
+
+export function adHocPipeline(verb: AdHocVerb, options: AdHocOptions): PipelineFile {
+  return {
+    version: 1,
+    name: options.name,
+    seed: options.seed,
+    cache: 'cache',
+    stages: stagesOf(verb, options),
+  };
+}
+
+function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
+  const { data, train, evaluation, teachers, views, steps } = options;
+  switch (verb) {
+    case 'index':
+      return [stage('images', 'index', { dataset: data })];
+    case 'cache':
+      return [
+        stage('images', 'index', { dataset: data }),
+        stage('cache', 'cache', { datasets: [{ from: 'images', views }], teachers }),
+      ];
+    case 'audit':
+    case 'curate':
+    case 'train':
+    case 'eval': {
+      const stages = [
+        stage('train-images', 'index', { dataset: train, split: 'train' }),
+        stage('eval-images', 'index', { dataset: evaluation, split: 'eval' }),
+      ];
+      // the audit sees each image whole, at each teacher's smallest size
+      const smallest = teachers.map(({ name, sizesPx }) => ({ name, sizesPx: [Math.min(...sizesPx)] }));
+      if (teachers.length > 0)
+        stages.push(
+          stage('embed', 'cache', {
+            datasets: [{ from: 'train-images' }, { from: 'eval-images' }],
+            teachers: smallest,
+          }),
+        );
+      stages.push(
+        stage('audit', 'audit', {
+          train: 'train-images',
+          eval: 'eval-images',
+          ...(teachers.length > 0 ? { embeddings: 'embed' } : {}),
+        }),
+      );
+      if (verb === 'audit') return stages;
+      stages.push(stage('curate', 'curate', { audit: 'audit', train: 'train-images', eval: 'eval-images' }));
+      if (verb === 'curate') return stages;
+      stages.push(
+        stage('cache', 'cache', { datasets: [{ from: 'curate', views }, { from: 'eval-images' }], teachers }),
+      );
+      stages.push(
+        stage('train', 'train', {
+          dataset: 'curate',
+          cache: 'cache',
+          ...(steps === undefined ? {} : { steps }),
+        }),
+      );
+      if (verb === 'eval')
+        stages.push(
+          stage('evaluate', 'evaluate', {
+            train: 'train',
+            cache: 'cache',
+            embeddings: 'embed',
+            reference: 'train-images',
+            eval: 'eval-images',
+          }),
+        );
+      return stages;
+    }
+  }
+}

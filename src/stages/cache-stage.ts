@@ -1,0 +1,291 @@
+/** `cache`: the targets of some teachers at some sizes over the views of some datasets; computes only what is missing. */
+import { relative } from 'node:path';
+import { z } from 'zod';
+import { openCatalogue } from '../cache/catalogue.ts';
+import { type GroupEngine, fillCache } from '../cache/fill.ts';
+import {
+  type CachePlan,
+  type SpaceCoverage,
+  type SpaceGroup,
+  type WantedImage,
+  planCache,
+  wantedRows,
+} from '../cache/plan.ts';
+import { spaceIdOf, spaceLabel } from '../cache/space.ts';
+import { spaceGroupOf } from '../cache/teacher-spaces.ts';
+import { CacheWriter } from '../cache/write.ts';
+import type { Json } from '../core/canonical-json.ts';
+import { merkleRoot } from '../core/digest.ts';
+import { StillhouseError } from '../core/failure.ts';
+import type { LedgerRow } from '../images/image-row.ts';
+import { type ViewFamily, viewsOf } from '../images/view.ts';
+import { type Stage, type StageContext, type StageOutput, asAnyStage } from '../run/stage.ts';
+import { identifyTeacher, openTeacher } from '../teachers/open-teacher.ts';
+import { viewRenderer } from '../teachers/preprocess.ts';
+import { type LoadedTeacher, loadTeacher } from '../teachers/registry.ts';
+import type { TeacherManifest } from '../teachers/teacher-manifest.ts';
+import { type OpenDataset, decoderOf, openDataset } from './dataset-access.ts';
+import { countReasons, writeLedger } from './ledger-table.ts';
+
+const viewsSchema = z.union([
+  z.int().min(1),
+  z.strictObject({
+    count: z.int().min(1),
+    area: z.tuple([z.number().gt(0), z.number().max(1)]).default([0.4, 1]),
+    aspect: z.tuple([z.number().gt(0), z.number().gt(0)]).default([3 / 4, 4 / 3]),
+    flip: z.number().min(0).max(1).default(0.5),
+  }),
+]);
+
+const params = z.strictObject({
+  /** Stages that leave a dataset, and how many views of each of its images; the first view is the whole image. */
+  datasets: z.array(z.strictObject({ from: z.string(), views: viewsSchema.default(1) })).min(1),
+  /** Names of bundled manifests or paths, each with the input sizes in pixels. */
+  teachers: z.array(z.strictObject({ name: z.string(), sizesPx: z.array(z.int().min(1)).min(1) })).min(1),
+  /** Images per engine call. */
+  batch: z.int().min(1).default(8),
+  /** Views per commit: at most this much work is lost when the process is killed. */
+  unitRows: z.int().min(1).default(128),
+});
+type CacheParams = z.infer<typeof params>;
+
+interface PlannedGroup {
+  readonly group: SpaceGroup;
+  readonly manifest: TeacherManifest;
+  readonly name: string;
+}
+
+interface StagePlan {
+  readonly params: CacheParams;
+  readonly datasets: readonly OpenDataset[];
+  readonly families: readonly { readonly from: string; readonly views: ViewFamily }[];
+  readonly wanted: readonly WantedImage[];
+  readonly groups: readonly PlannedGroup[];
+  readonly cache: CachePlan;
+}
+
+const stage: Stage<CacheParams, StagePlan> = {
+  name: 'cache',
+  version: 1,
+  params,
+  inputs: (params) => params.datasets.map(({ from }) => from),
+  sources: async (params, context) => {
+    const identities = [];
+    for (const { name } of params.teachers) {
+      const teacher = await load(name, context);
+      identities.push({
+        manifest: teacher.manifest as unknown as Json,
+        identity: (await identifyTeacher(teacher, context.device)) as unknown as Json,
+      });
+    }
+    // relative: moving run and cache together changes nothing, pointing to another cache does
+    return { teachers: identities, cache: relative(context.folder, context.cacheRoot) };
+  },
+  plan: async (params, inputs, context) => {
+    const datasets = await Promise.all(params.datasets.map(({ from }) => openDataset(inputs, from)));
+    const families = params.datasets.map(({ from, views }) => ({ from, views: familyOf(views) }));
+    const wanted = datasets.flatMap((dataset, i): WantedImage[] =>
+      dataset.rows.map((image) => ({ image, views: viewsOf(families[i]!.views, context.seed, image.id) })),
+    );
+    const groups = await planGroups(params, context);
+    const catalogue = await openCatalogue(context.cacheRoot, {
+      only: new Set(groups.flatMap(({ group }) => group.spaces.map(spaceIdOf))),
+    });
+    const cache = planCache({
+      wanted,
+      groups: groups.map(({ group }) => group),
+      catalogue,
+      unitRows: params.unitRows,
+    });
+    return { params, datasets, families, wanted, groups, cache };
+  },
+  describe: ({ cache }) => ({
+    compute: Object.fromEntries(cache.coverage.map(({ label, missing }) => [label, missing])),
+    reuse: Object.fromEntries(cache.coverage.map(({ label, present }) => [label, present])),
+    bytesToWrite: cache.coverage.reduce((sum, { bytesToWrite }) => sum + bytesToWrite, 0),
+  }),
+  execute: async (plan, context) => {
+    const failed = plan.cache.units.length === 0 ? [] : await fill(plan, context);
+    const ids = new Map(
+      plan.groups.flatMap(({ group }) => group.spaces.map((space) => [spaceLabel(space), space])),
+    );
+    const catalogue = await openCatalogue(context.cacheRoot, {
+      only: new Set([...ids.values()].map(spaceIdOf)),
+    });
+    const rows = wantedRows(plan.wanted);
+    const outputs: StageOutput[] = [];
+    const spaces: Json[] = [];
+    let bad = 0;
+    for (const { label, present, missing, ...coverage } of plan.cache.coverage) {
+      const space = catalogue.spaces.get(spaceIdOf(ids.get(label)!))!;
+      const contents: string[] = [];
+      const parts = new Set<(typeof space.parts)[number]>();
+      let notOk = 0;
+      for (const row of rows) {
+        const place = space.rows.get(row.key);
+        if (place === undefined) throw new Error(`internal: ${label} lacks a target after the fill`);
+        parts.add(place.part);
+        if (place.part.index.ok[place.row] === 0) notOk += 1;
+        contents.push(`${row.key}:${place.part.index.ok[place.row]!}:${place.part.index.crc32[place.row]!}`);
+      }
+      bad += notOk;
+      outputs.push({
+        name: label,
+        path: relative(context.folder, context.cacheRoot),
+        digest: merkleRoot(contents),
+        files: [...parts].map((part) => ({
+          path: relative(context.folder, part.path),
+          sizeBytes: part.entry.sizeBytes,
+        })),
+      });
+      spaces.push({
+        label,
+        spaceId: space.id,
+        teacher: coverage.teacher,
+        sizePx: coverage.sizePx,
+        kind: coverage.kind,
+        shape: [...space.descriptor.shape],
+        dtype: space.parts[0]?.layout.dtype ?? 'float16',
+        written: missing,
+        reused: present,
+        failed: notOk,
+        bytes: [...parts].reduce((sum, part) => sum + part.entry.sizeBytes, 0),
+      });
+    }
+    const ledger = failed.map(({ image, label, reason }): LedgerRow => ({
+      imageId: image.id,
+      uri: image.uri,
+      stage: 'cache',
+      reason,
+      detail: label,
+    }));
+    outputs.push(await writeLedger(context.folder, ledger));
+    const seen = rows.length * plan.cache.coverage.length;
+    return {
+      seen,
+      kept: seen - bad,
+      rejected: bad === 0 ? {} : ledger.length === bad ? countReasons(ledger) : { 'not-usable': bad },
+      outputs,
+      facts: {
+        spaces,
+        datasets: plan.families as unknown as Json,
+        teachers: plan.groups.map(({ manifest, group }) => teacherFacts(manifest, group)),
+      },
+    };
+  },
+};
+
+async function fill(plan: StagePlan, context: StageContext) {
+  const { params, cache, groups } = plan;
+  await checkRoom(cache.coverage, context);
+  const needed = groups.filter(({ group }) =>
+    cache.units.some((unit) => unit.missing.some((entry) => entry.group === group)),
+  );
+  const opened = await CacheWriter.open({
+    root: context.cacheRoot,
+    writer: writerName(context),
+    clock: context.clock,
+  });
+  if (opened.adopted > 0 || opened.quarantined > 0)
+    context.events.note(
+      `recovered after an interruption: ${opened.adopted} finished parts adopted, ${opened.quarantined} broken ones set aside`,
+    );
+  const engines: GroupEngine[] = [];
+  try {
+    for (const { group, manifest, name } of needed)
+      engines.push({
+        group,
+        renderer: viewRenderer(manifest, group.sizePx),
+        session: await openTeacher(
+          await load(name, context),
+          { sizePx: group.sizePx, batch: params.batch },
+          { device: context.device, threads: 0 },
+        ),
+      });
+    const result = await fillCache({
+      plan: cache,
+      engines,
+      writer: opened.writer,
+      decode: decoderOf(plan.datasets),
+      workers: context.workers,
+      signal: context.signal,
+      onProgress: (done, total) => context.events.progress(done, total, 'views x teachers x sizes'),
+    });
+    return result.failed;
+  } finally {
+    for (const { session } of engines) await session.close();
+  }
+}
+
+/** Journals are per writer; time and pid make the name unique on a machine. */
+const writerName = (context: StageContext): string =>
+  `w-${context.clock.nowIso().replace(/[^0-9]/g, '')}-${process.pid}`;
+
+/** Opens each teacher at each size once to learn its shapes. */
+async function planGroups(params: CacheParams, context: StageContext): Promise<PlannedGroup[]> {
+  const groups: PlannedGroup[] = [];
+  for (const { name, sizesPx } of params.teachers) {
+    const teacher = await load(name, context);
+    const identity = await identifyTeacher(teacher, context.device);
+    for (const sizePx of sizesPx) {
+      const session = await openTeacher(
+        teacher,
+        { sizePx, batch: 1 },
+        { device: context.device, threads: 0 },
+      );
+      try {
+        groups.push({
+          group: spaceGroupOf(teacher.manifest, identity, session),
+          manifest: teacher.manifest,
+          name,
+        });
+      } finally {
+        await session.close();
+      }
+    }
+  }
+  return groups;
+}
+
+const load = (name: string, context: StageContext): Promise<LoadedTeacher> =>
+  loadTeacher(name, context.baseFolder);
+
+function familyOf(views: CacheParams['datasets'][number]['views']): ViewFamily {
+  return typeof views === 'number'
+    ? { count: views, area: [0.4, 1], aspect: [3 / 4, 4 / 3], flip: 0.5 }
+    : views;
+}
+
+/** Stops before the disk is full rather than in the middle. */
+async function checkRoom(coverage: readonly SpaceCoverage[], context: StageContext): Promise<void> {
+  const { statfs, mkdir } = await import('node:fs/promises');
+  await mkdir(context.cacheRoot, { recursive: true });
+  const { bavail, bsize } = await statfs(context.cacheRoot);
+  const wanted = coverage.reduce((sum, { bytesToWrite }) => sum + bytesToWrite, 0);
+  if (bavail * bsize > wanted * 1.05 + (64 << 20)) return;
+  throw new StillhouseError({
+    kind: 'environment',
+    what: 'there is not enough room for the targets',
+    where: context.cacheRoot,
+    wanted: `${Math.ceil(wanted / 1e6)} MB`,
+    got: `${Math.floor((bavail * bsize) / 1e6)} MB free`,
+    next: 'free some space, choose another --cache, or ask for fewer sizes or views',
+  });
+}
+
+function teacherFacts(manifest: TeacherManifest, group: SpaceGroup): Json {
+  return {
+    name: manifest.name,
+    engine: manifest.engine,
+    licence: manifest.licence.spdx,
+    source: manifest.source,
+    weights: manifest.weights.uri,
+    sha256: group.spaces[0]?.teacher.weightsSha256 ?? '',
+    summaryTap: manifest.summary?.tensor ?? null,
+    spatialTap: manifest.spatial?.tensor ?? null,
+    sizePx: group.sizePx,
+    lossWeights: manifest.lossWeights,
+  };
+}
+
+export const cacheStage = asAnyStage(stage);

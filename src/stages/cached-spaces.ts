@@ -1,0 +1,107 @@
+/** What a cache stage left for later ones: its spaces by label, and the targets of full views as matrices. */
+import { z } from 'zod';
+import { type CachedSpace, type Catalogue, openCatalogue } from '../cache/catalogue.ts';
+import { TargetReader } from '../cache/read.ts';
+import { rowKeyOf } from '../cache/row-key.ts';
+import { StillhouseError } from '../core/failure.ts';
+import { type SpaceId, spaceId } from '../core/ids.ts';
+import { rowValuesOf } from '../format/tensor-part.ts';
+import type { ImageRow } from '../images/image-row.ts';
+import { FULL_VIEW, viewIdOf } from '../images/view.ts';
+import type { UpstreamResult } from '../run/stage.ts';
+
+const viewFamily = z.strictObject({
+  count: z.int().min(1),
+  area: z.tuple([z.number(), z.number()]),
+  aspect: z.tuple([z.number(), z.number()]),
+  flip: z.number(),
+});
+
+/** The part of a cache stage's facts that other stages read. */
+export const cacheFactsSchema = z.looseObject({
+  spaces: z.array(
+    z.looseObject({
+      label: z.string(),
+      spaceId: z.string(),
+      teacher: z.string(),
+      sizePx: z.int(),
+      kind: z.enum(['summary', 'spatial']),
+      shape: z.array(z.int()),
+    }),
+  ),
+  datasets: z.array(z.looseObject({ from: z.string(), views: viewFamily })),
+});
+
+export interface NamedSpace {
+  readonly label: string;
+  readonly id: SpaceId;
+  readonly teacher: string;
+  readonly sizePx: number;
+  readonly kind: 'summary' | 'spatial';
+  readonly shape: readonly number[];
+}
+
+export function cachedSpacesOf(upstream: UpstreamResult): NamedSpace[] {
+  const facts = cacheFactsSchema.parse(upstream.outcome.facts);
+  return facts.spaces.map(({ spaceId: id, ...space }) => ({ ...space, id: spaceId(id) }));
+}
+
+export async function openSpaces(
+  root: string,
+  spaces: readonly NamedSpace[],
+): Promise<{ catalogue: Catalogue; byLabel: Map<string, CachedSpace> }> {
+  const catalogue = await openCatalogue(root, { only: new Set(spaces.map(({ id }) => id)) });
+  const byLabel = new Map<string, CachedSpace>();
+  for (const { label, id } of spaces) {
+    const space = catalogue.spaces.get(id);
+    if (space === undefined)
+      throw new StillhouseError({
+        kind: 'integrity',
+        what: 'a space is not in the cache',
+        where: `${root}, ${label}`,
+        wanted: id,
+        got: 'none',
+        next: 'run the pipeline again: the cache stage computes what is missing',
+      });
+    byLabel.set(label, space);
+  }
+  return { catalogue, byLabel };
+}
+
+/** Full-view targets of some images as one matrix, [n, product of shape]; rows that are absent or failed are zero. */
+export async function fullViewMatrix(space: CachedSpace, rows: readonly ImageRow[]): Promise<Float32Array> {
+  const width = rowValuesOf(space.descriptor.shape);
+  const matrix = new Float32Array(rows.length * width);
+  const reader = new TargetReader();
+  const view = viewIdOf(FULL_VIEW);
+  try {
+    for (const [i, row] of rows.entries())
+      await reader.readInto(
+        space,
+        rowKeyOf({ image: row.id, view }),
+        matrix.subarray(i * width, (i + 1) * width),
+      );
+  } finally {
+    await reader.close();
+  }
+  return matrix;
+}
+
+/** Subtracts the mean of the usable rows of `reference` from every usable row: cosine of centred features. In place. */
+export function centre(matrices: readonly Float32Array[], reference: Float32Array, width: number): void {
+  const mean = new Float64Array(width);
+  let count = 0;
+  for (let start = 0; start < reference.length; start += width) {
+    const row = reference.subarray(start, start + width);
+    if (row.every((value) => value === 0)) continue;
+    count += 1;
+    for (let i = 0; i < width; i++) mean[i]! += row[i]!;
+  }
+  if (count === 0) return;
+  for (const matrix of matrices)
+    for (let start = 0; start < matrix.length; start += width) {
+      const row = matrix.subarray(start, start + width);
+      if (row.every((value) => value === 0)) continue;
+      for (let i = 0; i < width; i++) row[i]! -= mean[i]! / count;
+    }
+}

@@ -1,0 +1,171 @@
+/**
+ * `evaluate`: what the student learned. k-NN accuracy of labels with the twin left out, twins at rank 1, for every teacher, raw
+ * pixels, the student, and the same student untrained; and the fidelity of every head on evaluation images.
+ */
+import * as fsp from 'node:fs/promises';
+import { join } from 'node:path';
+import * as ort from 'onnxruntime-node';
+import { z } from 'zod';
+import type { Json } from '../core/canonical-json.ts';
+import { writeParquet } from '../format/parquet-table.ts';
+import { Loader } from '../loader/batches.ts';
+import { type Stage, type StageContext, asAnyStage } from '../run/stage.ts';
+import { decodeCheckpoint } from '../student/checkpoint.ts';
+import { evaluateFidelity } from '../student/evaluate.ts';
+import { type TrainState, initialState } from '../student/trainer.ts';
+import { type NamedSpace, cachedSpacesOf, fullViewMatrix, openSpaces } from './cached-spaces.ts';
+import { type OpenDataset, decoderOf, openDataset, upstreamOf } from './dataset-access.ts';
+import {
+  type RetrievalScore,
+  type Subject,
+  pixelFeatures,
+  scoreFeatures,
+  studentFeatures,
+} from './evaluate-features.ts';
+import { writeOutput } from './ledger-table.ts';
+import { fullViewSamples, studentPixels, trainBatches } from './student-data.ts';
+import { CHECKPOINT_FILE } from './train-stage.ts';
+
+const params = z.strictObject({
+  train: z.string(),
+  /** Cache stage with the targets of the evaluation set, at every size the student was trained on. */
+  cache: z.string(),
+  /** Cache stage with full-view summaries of both sets. */
+  embeddings: z.string(),
+  /** Index stages: neighbours are looked up among the reference images. */
+  reference: z.string(),
+  eval: z.string(),
+  neighbours: z.int().min(1).default(20),
+});
+type EvaluateParams = z.infer<typeof params>;
+
+interface EvaluatePlan {
+  readonly params: EvaluateParams;
+  readonly reference: OpenDataset;
+  readonly evaluation: OpenDataset;
+  readonly summaries: readonly NamedSpace[];
+  readonly targets: readonly NamedSpace[];
+  readonly checkpoint: string;
+}
+
+const SCORE_COLUMNS = {
+  subject: 'string',
+  name: 'string',
+  measure: 'string',
+  value: 'double?',
+  low: 'double',
+  high: 'double',
+  images: 'int32',
+} as const;
+
+const stage: Stage<EvaluateParams, EvaluatePlan> = {
+  name: 'evaluate',
+  version: 1,
+  params,
+  inputs: (params) => [params.train, params.cache, params.embeddings, params.reference, params.eval],
+  sources: () => Promise.resolve({ engine: ort.env.versions.node ?? ort.env.versions.common }),
+  plan: async (params, inputs) => ({
+    params,
+    reference: await openDataset(inputs, params.reference),
+    evaluation: await openDataset(inputs, params.eval),
+    summaries: cachedSpacesOf(upstreamOf(inputs, params.embeddings)).filter(({ kind }) => kind === 'summary'),
+    targets: cachedSpacesOf(upstreamOf(inputs, params.cache)),
+    checkpoint: join(upstreamOf(inputs, params.train).folder, CHECKPOINT_FILE),
+  }),
+  describe: ({ reference, evaluation, summaries }) => ({
+    reference: reference.rows.length,
+    eval: evaluation.rows.length,
+    teachers: summaries.map(({ label }) => label),
+  }),
+  execute: async (plan, context) => {
+    const { reference, evaluation, params } = plan;
+    const state = decodeCheckpoint(await fsp.readFile(plan.checkpoint), plan.checkpoint);
+    const scores: RetrievalScore[] = [];
+    const score = async (
+      subject: Subject,
+      features: { reference: Float32Array; evaluation: Float32Array; dim: number },
+    ): Promise<void> => {
+      context.signal.throwIfAborted();
+      scores.push(
+        await scoreFeatures({
+          subject,
+          ...features,
+          referenceRows: reference.rows,
+          evaluationRows: evaluation.rows,
+          k: params.neighbours,
+        }),
+      );
+      context.events.progress(scores.length, plan.summaries.length + 3, 'feature sets');
+    };
+    const { byLabel } = await openSpaces(context.cacheRoot, plan.summaries);
+    for (const { label, teacher, shape } of plan.summaries) {
+      const space = byLabel.get(label)!;
+      const features = {
+        reference: await fullViewMatrix(space, reference.rows),
+        evaluation: await fullViewMatrix(space, evaluation.rows),
+        dim: shape[0]!,
+      };
+      await score({ subject: 'teacher', name: teacher }, features);
+    }
+    const decode = decoderOf([reference, evaluation]);
+    await score(
+      { subject: 'pixels', name: 'pixels 16x16' },
+      await pixelFeatures({
+        decode,
+        reference: reference.rows,
+        evaluation: evaluation.rows,
+        workers: context.workers,
+      }),
+    );
+    const student = (from: TrainState) =>
+      studentFeatures({
+        state: from,
+        decode,
+        reference: reference.rows,
+        evaluation: evaluation.rows,
+        signal: context.signal,
+      });
+    await score({ subject: 'student', name: 'student' }, await student(state));
+    await score({ subject: 'untrained', name: 'untrained' }, await student(initialState(state.config)));
+    const fidelity = await fidelityOf(plan, state, context);
+    const rows = scores.flatMap(({ subject, name, measures }) =>
+      measures.map((measure) => ({ subject, name, ...measure })),
+    );
+    return {
+      seen: evaluation.rows.length,
+      kept: evaluation.rows.length,
+      rejected: {},
+      outputs: [
+        await writeOutput(context.folder, {
+          name: 'scores',
+          path: 'scores.parquet',
+          bytes: writeParquet(SCORE_COLUMNS, rows),
+        }),
+      ],
+      facts: { scores: scores as unknown as Json, fidelity },
+    };
+  },
+};
+
+async function fidelityOf(
+  { evaluation, targets }: EvaluatePlan,
+  state: TrainState,
+  context: StageContext,
+): Promise<Record<string, number>> {
+  const { byLabel } = await openSpaces(context.cacheRoot, targets);
+  const loader = new Loader({
+    samples: fullViewSamples(evaluation.rows),
+    spaces: byLabel,
+    pixels: studentPixels(state.config.vit.imagePx, decoderOf([evaluation])),
+    batchSize: Math.min(state.config.batchSize, evaluation.rows.length),
+    seed: context.seed,
+  });
+  try {
+    const batches = trainBatches(state.config, loader.inOrder());
+    return await evaluateFidelity({ config: state.config, parameters: state.parameters, batches });
+  } finally {
+    await loader.close();
+  }
+}
+
+export const evaluateStage = asAnyStage(stage);

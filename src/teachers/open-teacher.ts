@@ -1,0 +1,146 @@
+/**
+ * A teacher on this machine: weights located and verified, graph cut to its taps. TFJS graph models are traced to ONNX at the
+ * asked size, so one engine runs everything (design.md §4).
+ */
+import * as fsp from 'node:fs/promises';
+import * as ort from 'onnxruntime-node';
+import { traceGraphModel } from '../compile/trace-graph-model.ts';
+import type { Json } from '../core/canonical-json.ts';
+import { digestOf } from '../core/digest.ts';
+import { StillhouseError } from '../core/failure.ts';
+import type { Digest } from '../core/ids.ts';
+import { withOutputs } from '../format/onnx-model.ts';
+import { openOnnxSession } from './onnx-session.ts';
+import { acceptsSize } from './teacher-manifest.ts';
+import { viewRenderer } from './preprocess.ts';
+import type { LoadedTeacher } from './registry.ts';
+import type { TapPlan } from './taps.ts';
+import type { RuntimeClass, TeacherSession } from './teacher.ts';
+import { type WeightsFile, locateWeights } from './weights.ts';
+
+export interface OpenOptions {
+  readonly device: string;
+  readonly threads: number;
+}
+
+/** What tells a teacher's numbers apart from another's: part of every fingerprint and space. */
+export interface TeacherIdentity {
+  /** Digest over the sha256 of every weights file. */
+  readonly weightsSha256: Digest;
+  readonly runtime: RuntimeClass;
+}
+
+/** Raised whenever the tracer would give other numbers for the same TFJS model. */
+const TRACE_VERSION = 1;
+
+/** @throws StillhouseError environment or integrity when weights are missing or are not those of the manifest. */
+export async function identifyTeacher(teacher: LoadedTeacher, device: string): Promise<TeacherIdentity> {
+  const files = await weightsOf(teacher);
+  return {
+    weightsSha256: files.length === 1 ? files[0]!.sha256 : digestOf(files.map(({ sha256 }) => sha256)),
+    runtime: {
+      engine: teacher.manifest.engine === 'onnx' ? 'onnxruntime' : `onnxruntime via trace ${TRACE_VERSION}`,
+      version: ort.env.versions.node ?? ort.env.versions.common,
+      provider: providerOf(device),
+      precision: 'f32',
+    },
+  };
+}
+
+async function weightsOf({ manifest, folder }: LoadedTeacher): Promise<WeightsFile[]> {
+  const { uri, sha256, files } = manifest.weights;
+  const found = [await locateWeights(uri, sha256, folder)];
+  for (const file of files) found.push(await locateWeights(file.uri, file.sha256, folder));
+  return found;
+}
+
+/** One session at one input size. The caller closes it. */
+export async function openTeacher(
+  teacher: LoadedTeacher,
+  input: { readonly sizePx: number; readonly batch: number },
+  options: OpenOptions,
+): Promise<TeacherSession> {
+  const { manifest } = teacher;
+  if (!acceptsSize(manifest, input.sizePx)) viewRenderer(manifest, input.sizePx);
+  const [weights] = await weightsOf(teacher);
+  const { sizePx } = input;
+  const batch = manifest.input.batch === 'any' ? input.batch : 1;
+  const imageShape = manifest.input.layout === 'NCHW' ? [3, sizePx, sizePx] : [sizePx, sizePx, 3];
+  const taps = tapsOf(teacher);
+  const outputs = [
+    ...new Set([taps.summary?.tensor, taps.spatial?.tensor].filter((name) => name !== undefined)),
+  ];
+  const onnx =
+    manifest.engine === 'tfjs'
+      ? await traceGraphModel({
+          modelPath: weights!.path,
+          inputName: manifest.input.name,
+          inputShape: [batch, ...imageShape],
+          outputs,
+        })
+      : withOutputs(await fsp.readFile(weights!.path), outputs);
+  const session = await openOnnxSession({
+    onnx,
+    teacher: manifest.name,
+    inputName: manifest.input.name,
+    imageShape,
+    sizePx,
+    batch,
+    taps,
+    providers: [providerOf(options.device)],
+    threads: options.threads,
+  });
+  try {
+    checkGrid(teacher, session);
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+  return session;
+}
+
+/** The execution provider for a device. `auto` takes the best bundled one that needs nothing else: the CPU. */
+function providerOf(device: string): string {
+  return device === 'auto' ? 'cpu' : device;
+}
+
+function tapsOf({ manifest }: LoadedTeacher): {
+  readonly summary: TapPlan | null;
+  readonly spatial: TapPlan | null;
+} {
+  const { summary, spatial } = manifest;
+  return {
+    summary: summary && {
+      kind: 'summary',
+      tensor: summary.tensor,
+      form: summary.from,
+      layout: 'layout' in summary ? summary.layout : 'tokens',
+      prefixTokens: 'prefixTokens' in summary ? summary.prefixTokens : 0,
+      rule: summary satisfies Json,
+    },
+    spatial: spatial && {
+      kind: 'spatial',
+      tensor: spatial.tensor,
+      layout: spatial.layout,
+      prefixTokens: spatial.prefixTokens,
+      rule: { tensor: spatial.tensor, layout: spatial.layout, prefixTokens: spatial.prefixTokens },
+    },
+  };
+}
+
+/** The grid that the manifest's stride or patch promises. @throws StillhouseError bad-input when the model gives another. */
+function checkGrid({ manifest }: LoadedTeacher, session: TeacherSession): void {
+  const cell = manifest.spatial && (manifest.spatial.stridePx ?? manifest.spatial.patchPx);
+  if (cell === null || cell === undefined || session.spatial === null) return;
+  const wanted = session.sizePx / cell;
+  const [h, w] = session.spatial.shape;
+  if (h === wanted && w === wanted) return;
+  throw new StillhouseError({
+    kind: 'bad-input',
+    what: "the grid of a teacher's spatial tap does not match its stride",
+    where: `${manifest.name} at ${session.sizePx} px`,
+    wanted: `${wanted} x ${wanted} cells of ${cell} px`,
+    got: `${h ?? 0} x ${w ?? 0}`,
+    next: 'correct stridePx or patchPx in the manifest, or tap another tensor',
+  });
+}
