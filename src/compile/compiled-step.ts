@@ -36,7 +36,8 @@ export class CompiledStep {
 
   /**
    * @param initial Row-major values of every state, by variable name. Copied.
-   * @throws StillhouseError bad-input when a state is missing or of another size; environment when no provider can be used.
+   * @throws StillhouseError bad-input when a state is missing or of another size; environment when onnxruntime
+   *   cannot load the step, for example because a provider is missing.
    */
   static async create(
     traced: TracedStep,
@@ -51,11 +52,7 @@ export class CompiledStep {
       const spare = state.outputName === null ? undefined : tensorOf(state, new Float32Array(size));
       return { state, current: tensorOf(state, values.slice()), spare };
     });
-    const session = await ort.InferenceSession.create(traced.onnx, {
-      executionProviders: options.providers ?? ['cpu'],
-      ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
-      logSeverityLevel: 3,
-    });
+    const session = await sessionOf(traced, options);
     return new CompiledStep(session, traced, slots);
   }
 
@@ -108,6 +105,28 @@ export class CompiledStep {
   /** Frees the session. The step cannot run afterwards; `state` still works. */
   async close(): Promise<void> {
     await this.#session.release();
+  }
+}
+
+async function sessionOf(traced: TracedStep, options: CompiledStepOptions): Promise<ort.InferenceSession> {
+  const providers = options.providers ?? ['cpu'];
+  try {
+    return await ort.InferenceSession.create(traced.onnx, {
+      executionProviders: providers,
+      ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
+      logSeverityLevel: 3,
+    });
+  } catch (cause) {
+    throw new StillhouseError(
+      {
+        kind: 'environment',
+        what: 'the compiled step cannot be loaded by onnxruntime',
+        wanted: `one of the execution providers ${providers.join(', ')}`,
+        got: cause instanceof Error ? cause.message : String(cause),
+        next: 'choose another device, or install what the provider needs',
+      },
+      cause,
+    );
   }
 }
 

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { z } from 'zod';
 import { StillhouseError } from '../core/failure.ts';
-import { nearestNames } from '../core/strict-parse.ts';
+import { nearestNames } from '../core/nearest-names.ts';
 import { Graph, type Value } from './graph.ts';
 import { lower } from './lower.ts';
 import { tracing } from './trace-backend.ts';

@@ -240,6 +240,12 @@ describe('a compiled step refuses', () => {
     ).rejects.toThrow('2 values');
   });
 
+  it('an execution provider that is not there', async () => {
+    const initial = new Map([['feeds/state', new Float32Array(1)]]);
+    const created = CompiledStep.create(traced, initial, { providers: ['no-such-provider'] });
+    await expect(created).rejects.toMatchObject({ failure: { kind: 'environment' } });
+  });
+
   it('feeds that are missing, unknown, too short or of another type', async () => {
     const step = await CompiledStep.create(traced, new Map([['feeds/state', new Float32Array(1)]]));
     await expect(step.run({})).rejects.toThrow('feed x');

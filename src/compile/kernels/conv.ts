@@ -1,8 +1,16 @@
 /** Convolutions and their gradients. tensorflow.js: x [n,h,w,c], filter [h,w,in,out]; ONNX: x [n,c,h,w], filter [out,in,h,w]. */
 import * as tf from '@tensorflow/tfjs';
-import { type Attributes, type Shape, type Value, ints, int, producedBy, uniformNumber } from '../graph.ts';
+import {
+  type Attributes,
+  type Shape,
+  type Value,
+  constantData,
+  int,
+  ints,
+  producedBy,
+  uniformNumber,
+} from '../graph.ts';
 import { TO_NCHW, TO_NHWC, concat, pad, reshape, slice, transpose } from '../layout.ts';
-import { constantData } from '../graph.ts';
 import { type Traced, broadcasting, traced, wholeValue } from '../traced.ts';
 import { activate } from './elementwise.ts';
 import type { KernelCall, LoweringTable } from './kernel-call.ts';
