@@ -39,7 +39,7 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): TrainState {
   const got = digestOfContent(tensors, rest);
   if (wanted !== got) throw damaged(where, `sha256 ${wanted ?? '(none)'}`, got);
 
-  const config = parseStudentConfig(JSON.parse(rest['config'] ?? 'null'), `${where}, config`);
+  const config = parseStudentConfig(parsedJson(rest['config'] ?? '', where), `${where}, config`);
   const step = Number(rest['step']);
   if (!Number.isSafeInteger(step) || step < 0) throw damaged(where, 'a step number', rest['step'] ?? 'none');
   const expected = expectedTensors(studentParameters(config));
@@ -56,6 +56,14 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): TrainState {
     groups[group].set(name, tensor.values);
   }
   return { step, config, ...groups };
+}
+
+function parsedJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw damaged(where, 'a configuration in JSON', error instanceof Error ? error.message : String(error));
+  }
 }
 
 interface ExpectedTensor {

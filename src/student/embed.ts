@@ -92,7 +92,7 @@ export class Embedder {
     const parts = new Map<string, Float32Array[]>();
     for await (const pixels of batches)
       for (const [name, values] of Object.entries(await this.embed(pixels)))
-        parts.set(name, [...(parts.get(name) ?? []), values]);
+        if (parts.get(name)?.push(values) === undefined) parts.set(name, [values]);
     return Object.fromEntries([...parts].map(([name, arrays]) => [name, joined(arrays)]));
   }
 

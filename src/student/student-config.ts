@@ -115,6 +115,11 @@ function* targetFindings(config: StudentConfig): Generator<string> {
   for (const label of labels.filter((name, i) => labels.indexOf(name) !== i)) yield `target ${label} twice`;
   for (const { teacher } of config.targets)
     if (!config.vit.teachers.includes(teacher)) yield `target of unknown teacher ${teacher}`;
+  for (const teacher of Object.keys(config.weights))
+    if (!config.vit.teachers.includes(teacher)) yield `weights for unknown teacher ${teacher}`;
+  const kinds = config.vit.teachers.flatMap((teacher) => [`${teacher}.summary`, `${teacher}.spatial`]);
+  for (const key of Object.keys(config.standardisation))
+    if (!kinds.includes(key)) yield `standardisation of unknown ${key}`;
   for (const teacher of config.vit.teachers) {
     if (config.weights[teacher] === undefined) yield `no weights for teacher ${teacher}`;
     for (const kind of ['summary', 'spatial'] as const) {

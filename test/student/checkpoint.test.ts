@@ -57,10 +57,11 @@ describe('parseStudentConfig', () => {
     expect(parseStudentConfig(tinyConfig(), 'f')).toEqual(tinyConfig());
     const wrong = tinyConfig({
       vit: { ...tinyConfig().vit, patchPx: 3, heads: 5 },
-      weights: { sem: { summary: 1, spatial: 1 } },
+      weights: { sem: { summary: 1, spatial: 1 }, egde: { summary: 0, spatial: 1 } },
+      standardisation: { 'sem.summmary': { mean: [0], std: [1] } },
     });
     expect(() => parseStudentConfig(wrong, 'f')).toThrow(
-      /imagePx 8 is no multiple of patchPx 3.*width 16 is no multiple of heads 5.*no weights for teacher edge/,
+      /imagePx 8 is no multiple of patchPx 3.*width 16 is no multiple of heads 5.*unknown teacher egde.*unknown sem.summmary.*no weights for teacher edge/,
     );
   });
 

@@ -175,6 +175,13 @@ describe('batchFeeds', () => {
 });
 
 describe('traceTrainStep', () => {
+  it('leaves no tensor and no variable behind, so students can be traced one after the other', () => {
+    const before = tf.memory().numTensors;
+    const first = traceTrainStep(config);
+    expect(tf.memory().numTensors).toBe(before);
+    expect(Buffer.from(traceTrainStep(config).onnx).equals(first.onnx)).toBe(true);
+  });
+
   it('computes what tensorflow.js computes, step after step', { timeout: 60_000 }, async () => {
     const initial = new Map([...initialValues(specs, 1), ...initialMoments(specs)]);
     const compiled = await CompiledStep.create(traceTrainStep(config), initial);

@@ -12,6 +12,7 @@ import {
   initialState,
   train,
 } from '../../src/student/trainer.ts';
+import { eagerStep } from './eager-step.ts';
 import { syntheticStream } from './synthetic.ts';
 import { tinyConfig } from './tiny.ts';
 
@@ -77,6 +78,19 @@ describe('train', () => {
     );
     await expect(run).rejects.toSatisfy((error) => isStillhouseError(error, 'interrupted'));
     expect(saved.map(({ step }) => step)).toEqual([2]);
+  });
+
+  it('runs on another engine that is given to it, to the same losses', async () => {
+    const losses = async (changes: Partial<TrainOptions>): Promise<number[]> => {
+      const seen: number[] = [];
+      const onStep = ({ values }: StepRecord): void => void seen.push(values['loss']!);
+      await train(options(initialState(config), { ...changes, untilStep: 3, onStep }));
+      return seen;
+    };
+    const compiled = await losses({});
+    const eager = await losses({ compile: (_, initial) => Promise.resolve(eagerStep(config, initial)) });
+    expect(compiled.length).toBe(3);
+    eager.forEach((loss, i) => expect(loss).toBeCloseTo(compiled[i]!, 5));
   });
 
   it('stops with a clear message when targets are not finite', async () => {
