@@ -59,6 +59,24 @@ export function usage(where: string, wanted: string, got: string): StillhouseErr
   });
 }
 
+/** An option that the verb cannot do without. */
+export function needed(verb: string, option: string): StillhouseError {
+  return new StillhouseError({
+    kind: 'usage',
+    what: 'an option is missing',
+    where: `stillhouse ${verb}`,
+    wanted: option,
+    got: 'nothing',
+    next: `see \`stillhouse ${verb} --help\``,
+  });
+}
+
+/** A name that becomes a folder below --out. */
+export function runName(text: string): string {
+  if (/^[a-z0-9][a-z0-9-]*$/.test(text)) return text;
+  throw usage('--name', 'lower-case letters, digits and dashes', text);
+}
+
 export function cacheRootOf(options: CommonOptions, fallback = 'cache'): string {
   return options.cache === undefined ? resolve(options.out, fallback) : resolve(options.cache);
 }

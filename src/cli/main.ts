@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command. The only place that reads argv and the environment, prints, and ends the process. */
-import { EXIT_DEFECT, isStillhouseError, printable } from '../core/failure.ts';
+import { basename, relative } from 'node:path';
+import { EXIT_DEFECT, StillhouseError, isStillhouseError, printable } from '../core/failure.ts';
 import { asStoreFailure } from '../store/commit-fs.ts';
 import { CommanderError } from 'commander';
 import { buildProgram } from './program.ts';
@@ -19,7 +20,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? 0 : EXIT_DEFECT),
 );
 
-const resume = `stillhouse ${process.argv.slice(2).map(quoted).join(' ')}`;
+const resume = [...invocation(process.argv[1] ?? 'stillhouse'), ...process.argv.slice(2)]
+  .map(quoted)
+  .join(' ');
 
 try {
   await buildProgram({ signal: controller.signal, command: resume }).parseAsync(process.argv);
@@ -29,7 +32,8 @@ try {
 
 function report(raw: unknown): number {
   if (raw instanceof CommanderError) return raw.exitCode === 0 ? 0 : 2;
-  const error = asStoreFailure(raw, 'file system');
+  const error =
+    controller.signal.aborted && !isStillhouseError(raw) ? interrupted() : asStoreFailure(raw, pathOf(raw));
   if (isStillhouseError(error)) {
     process.stderr.write(`stillhouse: ${error.message}\n`);
     if (error.failure.kind === 'interrupted') process.stderr.write(`  resume: ${printable(resume)}\n`);
@@ -38,6 +42,26 @@ function report(raw: unknown): number {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`stillhouse: a defect of stillhouse itself, please report it\n${text}\n`);
   return EXIT_DEFECT;
+}
+
+/** How this was started: by its name, or by its file when it is not installed. */
+function invocation(script: string): string[] {
+  return basename(script) === 'stillhouse' ? ['stillhouse'] : ['node', relative(process.cwd(), script)];
+}
+
+/** Node's system errors name the path they failed at. */
+function pathOf(error: unknown): string {
+  return error instanceof Error && 'path' in error && typeof error.path === 'string'
+    ? error.path
+    : 'the file system';
+}
+
+function interrupted(): StillhouseError {
+  return new StillhouseError({
+    kind: 'interrupted',
+    what: 'interrupted',
+    next: 'run the same command again',
+  });
 }
 
 function quoted(argument: string): string {

@@ -16,7 +16,6 @@ const LIVE_EVERY_MS = 100;
 const PLAIN_EVERY_MS = 10_000;
 
 export function progressPrinter(target: ProgressTarget, clock: Clock): (event: RunEvent) => void {
-  let stageStartedMs = 0;
   let lastShownMs = 0;
   let live = false;
   let first = { done: 0, atMs: 0 };
@@ -32,7 +31,6 @@ export function progressPrinter(target: ProgressTarget, clock: Clock): (event: R
         line(`run ${event.pipeline}, seed ${event.seed}`);
         break;
       case 'stage-started':
-        stageStartedMs = now;
         lastShownMs = now;
         first = { done: -1, atMs: now };
         line(`  ${event.stage} ...`);
@@ -57,7 +55,7 @@ export function progressPrinter(target: ProgressTarget, clock: Clock): (event: R
         break;
       case 'stage-finished':
         line(
-          `  ${event.stage}: ${event.kept} of ${event.seen} kept, ${event.rejected} rejected, ${((now - stageStartedMs) / 1000).toFixed(1)} s`,
+          `  ${event.stage}: ${event.kept} of ${event.seen} kept, ${event.rejected} rejected, ${event.seconds.toFixed(1)} s`,
         );
         break;
       case 'run-finished':
@@ -71,7 +69,7 @@ export function progressPrinter(target: ProgressTarget, clock: Clock): (event: R
   };
 }
 
-/** `480/1,200 images  40%  96/s  ETA 8 s`; the rate is measured from the first report of the stage. */
+/** `480/1200 images  40%  96/s  ETA 8 s`; the rate is measured from the first report of the stage. */
 export function progressText(
   at: { readonly done: number; readonly total: number; readonly unit: string },
   first: { readonly done: number; readonly atMs: number },
@@ -82,7 +80,17 @@ export function progressText(
   const rate = seconds > 0 ? (at.done - first.done) / seconds : 0;
   const eta =
     rate > 0
-      ? `  ${rate >= 10 ? rate.toFixed(0) : rate.toFixed(1)}/s  ETA ${Math.ceil((at.total - at.done) / rate)} s`
+      ? `  ${rate >= 10 ? rate.toFixed(0) : rate.toFixed(1)}/s  ETA ${durationText((at.total - at.done) / rate)}`
       : '';
   return `${at.done}/${at.total} ${at.unit}  ${share}%${eta}`;
+}
+
+/** `8 s`, `4 min 10 s`, `2 h 5 min`. */
+function durationText(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  return minutes < 60
+    ? `${minutes} min ${whole % 60} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

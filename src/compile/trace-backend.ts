@@ -13,6 +13,9 @@ import { KernelCall } from './kernels/kernel-call.ts';
 import { UNIFORM_KERNELS } from './kernels/shape.ts';
 import type { Traced } from './traced.ts';
 
+// A library does not advertise on its user's terminal: without this, tensorflow.js prints a notice about another backend.
+tf.enableProdMode();
+
 /** Name under which the backend is registered with tensorflow.js. */
 export const TRACE_BACKEND = 'stillhouse-trace';
 

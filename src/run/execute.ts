@@ -3,7 +3,7 @@
  * the same command goes on after any interruption.
  */
 import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { StillhouseError } from '../core/failure.ts';
@@ -35,7 +35,6 @@ export interface RunOptions {
 }
 
 export interface StageResult extends UpstreamResult {
-  readonly stage: string;
   readonly reused: boolean;
   readonly seconds: number;
 }
@@ -56,6 +55,7 @@ export interface PlannedStage {
 
 export async function runPipeline(pipeline: Pipeline, options: RunOptions): Promise<RunResult> {
   const folder = join(options.outRoot, options.runName);
+  keepApart(folder, options.cacheRoot);
   await nodeFs.makeFolder(folder).catch((error: unknown) => {
     throw asStoreFailure(error, folder);
   });
@@ -175,6 +175,7 @@ async function prepare(run: Omit<StageRun, 'record'> & { record?: StageRun['reco
 /** What a run would do, stage by stage; writes nothing. */
 export async function planPipeline(pipeline: Pipeline, options: RunOptions): Promise<PlannedStage[]> {
   const folder = join(options.outRoot, options.runName);
+  keepApart(folder, options.cacheRoot);
   const done = new Map<string, StageResult>();
   const planned: PlannedStage[] = [];
   for (const node of pipeline.nodes) {
@@ -208,6 +209,21 @@ export async function planPipeline(pipeline: Pipeline, options: RunOptions): Pro
       });
   }
   return planned;
+}
+
+/** A run is thrown away freely, a cache is not: neither may lie inside the other. */
+function keepApart(runFolder: string, cacheRoot: string): void {
+  const inside = (inner: string, outer: string): boolean =>
+    `${resolve(inner)}/`.startsWith(`${resolve(outer)}/`);
+  if (!inside(runFolder, cacheRoot) && !inside(cacheRoot, runFolder)) return;
+  throw new StillhouseError({
+    kind: 'usage',
+    what: 'the folder of the run and the cache of targets lie in each other',
+    where: runFolder,
+    wanted: 'two folders, neither inside the other',
+    got: `the cache in ${cacheRoot}`,
+    next: 'give the run another name, or choose another --cache',
+  });
 }
 
 function assertBalanced(id: string, outcome: Outcome): void {

@@ -48,6 +48,8 @@ export interface StageContext {
 /** A finished upstream stage as its consumers see it. */
 export interface UpstreamResult {
   readonly id: string;
+  /** Name of the stage that ran under this id: `index`, `cache`. */
+  readonly stage: string;
   readonly folder: string;
   readonly outcome: Outcome;
 }

@@ -71,7 +71,10 @@ const stage: Stage<AuditParams, AuditPlan> = {
     teachers:
       params.embeddings === undefined
         ? []
-        : summarySearches(cachedSpacesOf(upstreamOf(inputs, params.embeddings)), context.cacheRoot),
+        : summarySearches(
+            cachedSpacesOf(upstreamOf(inputs, params.embeddings, ['cache'])),
+            context.cacheRoot,
+          ),
   }),
   describe: ({ train, evaluation, teachers }) => ({
     train: train.rows.length,

@@ -1,7 +1,7 @@
 /** `cache`: the targets of some teachers at some sizes over the views of some datasets; computes only what is missing. */
 import { relative } from 'node:path';
 import { z } from 'zod';
-import { openCatalogue } from '../cache/catalogue.ts';
+import { type CachedPart, type RowPlace, openCatalogue } from '../cache/catalogue.ts';
 import { type GroupEngine, fillCache } from '../cache/fill.ts';
 import {
   type CachePlan,
@@ -105,7 +105,7 @@ const stage: Stage<CacheParams, StagePlan> = {
     bytesToWrite: cache.coverage.reduce((sum, { bytesToWrite }) => sum + bytesToWrite, 0),
   }),
   execute: async (plan, context) => {
-    const failed = plan.cache.units.length === 0 ? [] : await fill(plan, context);
+    if (plan.cache.units.length > 0) await fill(plan, context);
     const ids = new Map(
       plan.groups.flatMap(({ group }) => group.spaces.map((space) => [spaceLabel(space), space])),
     );
@@ -115,20 +115,24 @@ const stage: Stage<CacheParams, StagePlan> = {
     const rows = wantedRows(plan.wanted);
     const outputs: StageOutput[] = [];
     const spaces: Json[] = [];
-    let bad = 0;
+    const ledger: LedgerRow[] = [];
     for (const { label, present, missing, ...coverage } of plan.cache.coverage) {
       const space = catalogue.spaces.get(spaceIdOf(ids.get(label)!))!;
       const contents: string[] = [];
-      const parts = new Set<(typeof space.parts)[number]>();
+      const parts = new Set<CachedPart>();
+      const reasonOf = failureReasons();
       let notOk = 0;
       for (const row of rows) {
         const place = space.rows.get(row.key);
         if (place === undefined) throw new Error(`internal: ${label} lacks a target after the fill`);
         parts.add(place.part);
-        if (place.part.index.ok[place.row] === 0) notOk += 1;
+        if (place.part.index.ok[place.row] === 0) {
+          notOk += 1;
+          const { id, uri } = row.image;
+          ledger.push({ imageId: id, uri, stage: 'cache', reason: reasonOf(place), detail: label });
+        }
         contents.push(`${row.key}:${place.part.index.ok[place.row]!}:${place.part.index.crc32[place.row]!}`);
       }
-      bad += notOk;
       outputs.push({
         name: label,
         path: relative(context.folder, context.cacheRoot),
@@ -152,19 +156,12 @@ const stage: Stage<CacheParams, StagePlan> = {
         bytes: [...parts].reduce((sum, part) => sum + part.entry.sizeBytes, 0),
       });
     }
-    const ledger = failed.map(({ image, label, reason }): LedgerRow => ({
-      imageId: image.id,
-      uri: image.uri,
-      stage: 'cache',
-      reason,
-      detail: label,
-    }));
     outputs.push(await writeLedger(context.folder, ledger));
     const seen = rows.length * plan.cache.coverage.length;
     return {
       seen,
-      kept: seen - bad,
-      rejected: bad === 0 ? {} : ledger.length === bad ? countReasons(ledger) : { 'not-usable': bad },
+      kept: seen - ledger.length,
+      rejected: countReasons(ledger),
       outputs,
       facts: {
         spaces,
@@ -175,7 +172,26 @@ const stage: Stage<CacheParams, StagePlan> = {
   },
 };
 
-async function fill(plan: StagePlan, context: StageContext) {
+/**
+ * Why a row is not usable, from what its part recorded when it was written: a run that finds the row in the cache, or goes on
+ * after an interruption, has the same ledger as the run that computed it.
+ */
+function failureReasons(): (place: RowPlace) => string {
+  const known = new Map<CachedPart, ReadonlyMap<number, string>>();
+  return ({ part, row }) => {
+    let reasons = known.get(part);
+    if (reasons === undefined) {
+      const text = part.layout.metadata.get('stillhouse.failures') ?? '[]';
+      reasons = new Map(failuresSchema.parse(JSON.parse(text)).map((one) => [one.row, one.reason]));
+      known.set(part, reasons);
+    }
+    return reasons.get(row) ?? 'not-usable';
+  };
+}
+
+const failuresSchema = z.array(z.strictObject({ row: z.int(), reason: z.string() }));
+
+async function fill(plan: StagePlan, context: StageContext): Promise<void> {
   const { params, cache, groups } = plan;
   await checkRoom(cache.coverage, context);
   const needed = groups.filter(({ group }) =>
@@ -202,7 +218,7 @@ async function fill(plan: StagePlan, context: StageContext) {
           { device: context.device, threads: 0 },
         ),
       });
-    const result = await fillCache({
+    await fillCache({
       plan: cache,
       engines,
       writer: opened.writer,
@@ -211,7 +227,6 @@ async function fill(plan: StagePlan, context: StageContext) {
       signal: context.signal,
       onProgress: (done, total) => context.events.progress(done, total, 'views x teachers x sizes'),
     });
-    return result.failed;
   } finally {
     for (const { session } of engines) await session.close();
   }

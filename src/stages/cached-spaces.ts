@@ -8,6 +8,7 @@ import { type SpaceId, spaceId } from '../core/ids.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import { FULL_VIEW, viewIdOf } from '../images/view.ts';
+import { upstreamOf } from './dataset-access.ts';
 import type { UpstreamResult } from '../run/stage.ts';
 
 const viewFamily = z.strictObject({
@@ -41,7 +42,9 @@ export interface NamedSpace {
   readonly shape: readonly number[];
 }
 
+/** The spaces of a finished cache stage. @throws StillhouseError bad-input when it is a stage of another kind. */
 export function cachedSpacesOf(upstream: UpstreamResult): NamedSpace[] {
+  upstreamOf(new Map([[upstream.id, upstream]]), upstream.id, ['cache']);
   const facts = cacheFactsSchema.parse(upstream.outcome.facts);
   return facts.spaces.map(({ spaceId: id, ...space }) => ({ ...space, id: spaceId(id) }));
 }

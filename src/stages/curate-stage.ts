@@ -64,7 +64,7 @@ const stage: Stage<CurateParams, CuratePlan> = {
   plan: async (params, inputs) => ({
     params,
     train: await openDataset(inputs, params.train),
-    evidence: await readPairs(join(upstreamOf(inputs, params.audit).folder, 'pairs.parquet')),
+    evidence: await readPairs(join(upstreamOf(inputs, params.audit, ['audit']).folder, 'pairs.parquet')),
   }),
   describe: ({ train, evidence, params }) => ({
     images: train.rows.length,

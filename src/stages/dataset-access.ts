@@ -19,10 +19,12 @@ export interface OpenDataset extends Dataset {
   readonly places: Places;
 }
 
-/** The dataset that an upstream stage left in its folder. */
+/**
+ * The dataset that an upstream stage left in its folder.
+ * @throws StillhouseError bad-input when that stage leaves none.
+ */
 export async function openDataset(inputs: Inputs, id: string): Promise<OpenDataset> {
-  const upstream = inputs.get(id);
-  if (upstream === undefined) throw new Error(`internal: stage ${id} was not declared as an input`);
+  const upstream = upstreamOf(inputs, id, DATASET_STAGES);
   const dataset = await readDataset(upstream.folder);
   return {
     ...dataset,
@@ -31,10 +33,25 @@ export async function openDataset(inputs: Inputs, id: string): Promise<OpenDatas
   };
 }
 
-export function upstreamOf(inputs: Inputs, id: string): UpstreamResult {
+const DATASET_STAGES = ['index', 'curate'];
+
+/**
+ * A finished stage that this one reads.
+ * @param wanted names of the stages that leave what is needed; any when absent
+ * @throws StillhouseError bad-input when the id belongs to a stage of another kind.
+ */
+export function upstreamOf(inputs: Inputs, id: string, wanted?: readonly string[]): UpstreamResult {
   const found = inputs.get(id);
   if (found === undefined) throw new Error(`internal: stage ${id} was not declared as an input`);
-  return found;
+  if (wanted === undefined || wanted.includes(found.stage)) return found;
+  throw new StillhouseError({
+    kind: 'bad-input',
+    what: 'a stage of the pipeline reads one that does not leave what it needs',
+    where: `the parameter that names "${id}"`,
+    wanted: `the id of a stage of kind ${wanted.join(' or ')}`,
+    got: `"${id}", of kind ${found.stage}`,
+    next: 'name another id in the pipeline file',
+  });
 }
 
 /** The bytes of an indexed image. @throws StillhouseError bad-input when they are gone or are no longer the indexed ones. */

@@ -1,9 +1,9 @@
 /** Runs one image through a teacher and says what came out: the quickest proof that a manifest fits its model. */
 import * as fsp from 'node:fs/promises';
+import { StillhouseError, isStillhouseError, systemCodeOf } from '../core/failure.ts';
 import { decodeImage } from '../images/decode.ts';
 import type { RgbImage } from '../images/rgb-image.ts';
 import { FULL_VIEW } from '../images/view.ts';
-import { asStoreFailure } from '../store/commit-fs.ts';
 import { identifyTeacher, openTeacher } from './open-teacher.ts';
 import { viewRenderer } from './preprocess.ts';
 import type { LoadedTeacher } from './registry.ts';
@@ -64,9 +64,28 @@ function smallestSize({ manifest }: LoadedTeacher): number {
 
 async function readPicture(path: string): Promise<RgbImage> {
   const bytes = await fsp.readFile(path).catch((error: unknown) => {
-    throw asStoreFailure(error, path);
+    const code = systemCodeOf(error);
+    if (code === undefined) throw error;
+    throw unusable(path, code, error);
   });
-  return decodeImage(bytes);
+  return decodeImage(bytes).catch((error: unknown) => {
+    if (!isStillhouseError(error, 'integrity')) throw error;
+    throw unusable(path, error.failure.got ?? 'no image', error);
+  });
+}
+
+function unusable(path: string, got: string, cause: unknown): StillhouseError {
+  return new StillhouseError(
+    {
+      kind: 'bad-input',
+      what: 'the picture to check with cannot be used',
+      where: path,
+      wanted: 'an image file',
+      got,
+      next: 'check the path, or leave --image out',
+    },
+    cause,
+  );
 }
 
 function greyRamp(sidePx: number): RgbImage {

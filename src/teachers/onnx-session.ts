@@ -16,6 +16,8 @@ export interface OnnxSessionOptions {
   readonly inputName: string;
   /** Shape of the input without the batch: [3, size, size] or [size, size, 3]. */
   readonly imageShape: readonly number[];
+  /** False for a graph whose input is one image with no batch axis; then `batch` is 1. */
+  readonly batchAxis: boolean;
   readonly sizePx: number;
   readonly batch: number;
   readonly taps: { readonly summary: TapPlan | null; readonly spatial: TapPlan | null };
@@ -32,33 +34,44 @@ export async function openOnnxSession(options: OnnxSessionOptions): Promise<Teac
   const { summary, spatial } = options.taps;
   const fetches = [...new Set([summary?.tensor, spatial?.tensor].filter((name) => name !== undefined))];
   const values = options.imageShape.reduce((product, size) => product * size, options.batch);
+  const inputDims = options.batchAxis ? [options.batch, ...options.imageShape] : [...options.imageShape];
 
   const forward = async (pixels: Float32Array): Promise<Record<string, ort.Tensor>> => {
-    const input = new ort.Tensor('float32', pixels, [options.batch, ...options.imageShape]);
+    const input = new ort.Tensor('float32', pixels, inputDims);
     try {
       return await session.run({ [options.inputName]: input }, fetches);
     } catch (error) {
-      throw misfit(
-        options,
-        `input [${options.batch},${options.imageShape.join(',')}]`,
-        error instanceof Error ? error.message : String(error),
-        error,
-      );
+      throw misfit(options, `a graph that takes float32 [${inputDims.join(',')}]`, messageOf(error), error);
     }
   };
   const answer = (outputs: Record<string, ort.Tensor>, rows: number): TeacherAnswer => ({
     summary: summary && readTap(summary, outputs[summary.tensor]!, rows, options.teacher).values,
     spatial: spatial && readTap(spatial, outputs[spatial.tensor]!, rows, options.teacher).values,
   });
-  // one call on zeros tells the shapes, and that the graph takes this input at all
-  const probe = await forward(new Float32Array(values));
-  const shapeOf = (tap: TapPlan | null): TapShape | null =>
-    tap && { shape: readTap(tap, probe[tap.tensor]!, 1, options.teacher).shape, rule: tap.rule };
+  let shapes: { summary: TapShape | null; spatial: TapShape | null };
+  try {
+    // one call on zeros tells the shapes, and that the graph takes this input at all
+    const probe = await forward(new Float32Array(values));
+    const shapeOf = (tap: TapPlan | null): TapShape | null => {
+      if (tap === null) return null;
+      const tensor = probe[tap.tensor]!;
+      if (tensor.dims[0] !== options.batch)
+        throw misfit(
+          options,
+          `tensor ${tap.tensor} with ${options.batch} rows, one per image`,
+          `${tensor.type} [${tensor.dims.join(',')}]`,
+        );
+      return { shape: readTap(tap, tensor, 1, options.teacher).shape, rule: tap.rule };
+    };
+    shapes = { summary: shapeOf(summary), spatial: shapeOf(spatial) };
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
   return {
     sizePx: options.sizePx,
     batch: options.batch,
-    summary: shapeOf(summary),
-    spatial: shapeOf(spatial),
+    ...shapes,
     run: async (pixels, rows) => {
       if (rows > options.batch || pixels.length !== (values / options.batch) * rows)
         throw new Error(`internal: ${rows} rows of ${pixels.length} values for a batch of ${options.batch}`);
@@ -75,20 +88,55 @@ export async function openOnnxSession(options: OnnxSessionOptions): Promise<Teac
 
 async function createSession(options: OnnxSessionOptions): Promise<ort.InferenceSession> {
   try {
-    return await ort.InferenceSession.create(options.onnx, {
-      executionProviders: [...options.providers],
-      intraOpNumThreads: options.threads,
-      graphOptimizationLevel: 'all',
-      logSeverityLevel: 3,
-    });
+    return await sessionOn(options, options.providers);
   } catch (error) {
-    throw misfit(
-      options,
-      'a graph that onnxruntime can load',
-      error instanceof Error ? error.message : String(error),
-      error,
-    );
+    if (!options.providers.includes('cpu') && (await loadsOnCpu(options)))
+      throw noDevice(options, messageOf(error), error);
+    throw misfit(options, 'a graph that onnxruntime can load', messageOf(error), error);
   }
+}
+
+function sessionOn(
+  { onnx, threads }: OnnxSessionOptions,
+  providers: readonly string[],
+): Promise<ort.InferenceSession> {
+  // errors reach the caller as exceptions; the engine's own log would only print them a second time
+  ort.env.logLevel = 'fatal';
+  return ort.InferenceSession.create(onnx, {
+    executionProviders: [...providers],
+    intraOpNumThreads: threads,
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 4,
+  });
+}
+
+/** Tells a machine without the device from a graph that no device could load. */
+async function loadsOnCpu(options: OnnxSessionOptions): Promise<boolean> {
+  try {
+    await (await sessionOn(options, ['cpu'])).release();
+    return true;
+  } catch (error) {
+    if (error instanceof Error) return false;
+    throw error;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).trim();
+}
+
+function noDevice(options: OnnxSessionOptions, got: string, cause: unknown): StillhouseError {
+  return new StillhouseError(
+    {
+      kind: 'environment',
+      what: 'the device cannot be used on this machine',
+      where: `${options.teacher} at ${options.sizePx} px`,
+      wanted: `the execution provider ${options.providers.join(', ')}`,
+      got: got.slice(0, 500),
+      next: 'install what the provider needs (drivers and libraries), or run with --device cpu',
+    },
+    cause,
+  );
 }
 
 function misfit(options: OnnxSessionOptions, wanted: string, got: string, cause?: unknown): StillhouseError {
@@ -99,7 +147,7 @@ function misfit(options: OnnxSessionOptions, wanted: string, got: string, cause?
       where: `${options.teacher} at ${options.sizePx} px`,
       wanted,
       got: got.slice(0, 500),
-      next: 'compare the manifest with the model: `stillhouse teachers check` prints inputs and shapes',
+      next: 'compare the input and the taps of the manifest with the model; `stillhouse inspect <model.onnx>` lists its inputs and outputs',
     },
     cause,
   );

@@ -7,7 +7,7 @@ import * as ort from 'onnxruntime-node';
 import { traceGraphModel } from '../compile/trace-graph-model.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { digestOf } from '../core/digest.ts';
-import { StillhouseError } from '../core/failure.ts';
+import { StillhouseError, isStillhouseError } from '../core/failure.ts';
 import type { Digest } from '../core/ids.ts';
 import { withOutputs } from '../format/onnx-model.ts';
 import { openOnnxSession } from './onnx-session.ts';
@@ -65,6 +65,7 @@ export async function openTeacher(
   const [weights] = await weightsOf(teacher);
   const { sizePx } = input;
   const batch = manifest.input.batch === 'any' ? input.batch : 1;
+  const batchAxis = manifest.input.batch !== 'none';
   const imageShape = manifest.input.layout === 'NCHW' ? [3, sizePx, sizePx] : [sizePx, sizePx, 3];
   const taps = tapsOf(teacher);
   const outputs = [
@@ -75,15 +76,16 @@ export async function openTeacher(
       ? await traceGraphModel({
           modelPath: weights!.path,
           inputName: manifest.input.name,
-          inputShape: [batch, ...imageShape],
+          inputShape: batchAxis ? [batch, ...imageShape] : imageShape,
           outputs,
         })
-      : withOutputs(await fsp.readFile(weights!.path), outputs);
+      : cutToTaps(await fsp.readFile(weights!.path), outputs, `${manifest.name} (${weights!.path})`);
   const session = await openOnnxSession({
     onnx,
     teacher: manifest.name,
     inputName: manifest.input.name,
     imageShape,
+    batchAxis,
     sizePx,
     batch,
     taps,
@@ -97,6 +99,16 @@ export async function openTeacher(
     throw error;
   }
   return session;
+}
+
+/** @throws StillhouseError bad-input naming the teacher and the nearest tensors when a tap is no tensor of the graph. */
+function cutToTaps(bytes: Uint8Array, outputs: readonly string[], where: string): Uint8Array {
+  try {
+    return withOutputs(bytes, outputs);
+  } catch (error) {
+    if (!isStillhouseError(error) || error.failure.where !== undefined) throw error;
+    throw new StillhouseError({ ...error.failure, where }, error);
+  }
 }
 
 /** The execution provider for a device. `auto` takes the best bundled one that needs nothing else: the CPU. */

@@ -1,11 +1,12 @@
 /** `cache ls` and `cache verify`: what a cache holds, and whether it can be trusted. */
-import { resolve } from 'node:path';
+import * as fsp from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { openCatalogue } from '../../cache/catalogue.ts';
 import { spaceLabel } from '../../cache/space.ts';
 import { VERIFY_LEVELS, type VerifyLevel, verifyCache } from '../../cache/verify.ts';
 import type { Json } from '../../core/canonical-json.ts';
-import { StillhouseError } from '../../core/failure.ts';
+import { StillhouseError, systemCodeOf } from '../../core/failure.ts';
 import { oneOf } from '../common-options.ts';
 import { printJson } from '../session.ts';
 import { textTable } from '../table.ts';
@@ -21,6 +22,7 @@ export function addCacheCommands(program: Command): void {
   withStore(cache.command('ls').description('spaces, rows, bytes')).action(
     async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<StoreOptions>();
+      await needCache(options.cache);
       const catalogue = await openCatalogue(resolve(options.cache));
       const spaces = [...catalogue.spaces.values()].map((space) => ({
         space: spaceLabel(space.descriptor),
@@ -62,6 +64,7 @@ export function addCacheCommands(program: Command): void {
     .option('--repair', 'set bad parts aside; their rows are computed again by the next run', false)
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<StoreOptions & { level: VerifyLevel; repair: boolean }>();
+      await needCache(options.cache);
       const result = await verifyCache({
         root: resolve(options.cache),
         level: options.level,
@@ -89,6 +92,26 @@ export function addCacheCommands(program: Command): void {
           next: 'run `stillhouse cache verify --repair`, then the run that fills it',
         });
     });
+}
+
+/** A mistyped path must not look like an empty cache. */
+async function needCache(folder: string): Promise<void> {
+  const path = join(resolve(folder), 'FORMAT');
+  await fsp.access(path).catch((error: unknown) => {
+    const code = systemCodeOf(error);
+    if (code === undefined) throw error;
+    throw new StillhouseError(
+      {
+        kind: 'bad-input',
+        what: 'there is no cache here',
+        where: resolve(folder),
+        wanted: 'a folder that holds the file FORMAT',
+        got: code,
+        next: 'name the cache with --cache, or fill one with `stillhouse cache --data ... --teacher ...`',
+      },
+      error,
+    );
+  });
 }
 
 function withStore(command: Command): Command {

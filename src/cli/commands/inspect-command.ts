@@ -8,6 +8,7 @@ import { decodeOnnx } from '../../format/onnx-model.ts';
 import { readParquet } from '../../format/parquet-table.ts';
 import { readPartIndex, readPartLayout } from '../../format/tensor-part-layout.ts';
 import { decodeCheckpoint } from '../../student/checkpoint.ts';
+import { wholeNumber } from '../common-options.ts';
 import { printJson } from '../session.ts';
 
 export function addInspectCommand(program: Command): void {
@@ -15,9 +16,10 @@ export function addInspectCommand(program: Command): void {
     .command('inspect')
     .description('say what a file or run folder is: cache part, Parquet table, checkpoint, ONNX model')
     .argument('<path>', 'the file or folder')
-    .option('--rows <n>', 'rows of a table to show', '3')
-    .action(async (path: string, options: { rows: string }) => {
-      printJson(await describe(resolve(path), Number(options.rows)));
+    .option('--rows <n>', 'rows of a table to show', wholeNumber('--rows', 0), 3)
+    .option('--json', 'one JSON document on stdout (it always is)', false)
+    .action(async (path: string, options: { rows: number }) => {
+      printJson(await describe(resolve(path), options.rows));
     });
 }
 
@@ -81,7 +83,7 @@ async function describe(path: string, rows: number): Promise<Json> {
       };
     }
     case 'json':
-      return { kind: 'JSON', content: JSON.parse(bytes.toString('utf8')) as Json };
+      return { kind: 'JSON', content: jsonOf(bytes, path) };
     default:
       throw new StillhouseError({
         kind: 'bad-input',
@@ -91,6 +93,24 @@ async function describe(path: string, rows: number): Promise<Json> {
         got: kind === '' ? 'no ending' : `.${kind}`,
         next: 'name one of those',
       });
+  }
+}
+
+function jsonOf(bytes: Buffer, path: string): Json {
+  try {
+    return JSON.parse(bytes.toString('utf8')) as Json;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new StillhouseError(
+      {
+        kind: 'bad-input',
+        what: 'a file is not JSON, whatever its name says',
+        where: path,
+        got: error.message,
+        next: 'check that the file is whole',
+      },
+      error,
+    );
   }
 }
 

@@ -3,12 +3,19 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { readPipelineFile, type PipelineFile } from '../../run/pipeline.ts';
 import { type AdHocOptions, type AdHocVerb, adHocPipeline } from '../../stages/ad-hoc.ts';
-import { type CommonOptions, usage, wholeNumber, withCommonOptions } from '../common-options.ts';
+import {
+  type CommonOptions,
+  needed,
+  runName,
+  usage,
+  wholeNumber,
+  withCommonOptions,
+} from '../common-options.ts';
 import type { ProgramContext } from '../program-context.ts';
 import { runSession } from '../session.ts';
 
 interface VerbOptions extends CommonOptions {
-  readonly name?: string;
+  readonly name: string;
   readonly data?: string;
   readonly train?: string;
   readonly eval?: string;
@@ -93,7 +100,8 @@ function configureAdHoc(
   if (wanted.includes('views'))
     command.option('--views <n>', 'views per training image, the full one first', wholeNumber('--views', 1));
   if (wanted.includes('steps')) command.option('--steps <n>', 'training steps', wholeNumber('--steps', 1));
-  command.option('--name <name>', 'name of the run folder', verb);
+  // `cache` itself is where the targets lie by default
+  command.option('--name <name>', 'name of the run folder', runName, verb === 'cache' ? 'targets' : verb);
   withCommonOptions(command).action(async (options: VerbOptions) => {
     await runSession({
       file: pipelineOf(verb, wanted, options),
@@ -106,10 +114,9 @@ function configureAdHoc(
 
 function pipelineOf(verb: AdHocVerb, wanted: readonly Wanted[], options: VerbOptions): PipelineFile {
   for (const name of ['data', 'train', 'eval'] as const)
-    if (wanted.includes(name) && options[name] === undefined)
-      throw usage(`stillhouse ${verb}`, `--${name} <path>`, 'none');
+    if (wanted.includes(name) && options[name] === undefined) throw needed(verb, `--${name} <path>`);
   const adHocOptions: AdHocOptions = {
-    name: options.name ?? verb,
+    name: options.name,
     seed: options.seed ?? 0,
     ...(options.data === undefined ? {} : { data: options.data }),
     ...(options.train === undefined ? {} : { train: options.train }),
@@ -119,7 +126,7 @@ function pipelineOf(verb: AdHocVerb, wanted: readonly Wanted[], options: VerbOpt
     ...(options.steps === undefined ? {} : { steps: options.steps }),
   };
   if ((verb === 'cache' || verb === 'train' || verb === 'eval') && adHocOptions.teachers.length === 0)
-    throw usage(`stillhouse ${verb}`, '--teacher <name@px>, at least once', 'none');
+    throw needed(verb, '--teacher <name@px[,px]...>, at least once');
   return adHocPipeline(verb, adHocOptions);
 }
 
