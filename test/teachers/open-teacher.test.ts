@@ -1,0 +1,187 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { describe, expect, it } from 'vitest';
+import { buildOnnx, encodeOnnx } from '../../src/format/onnx-model.ts';
+import { checkTeacher } from '../../src/teachers/check.ts';
+import { identifyTeacher, openTeacher } from '../../src/teachers/open-teacher.ts';
+import { loadTeacher, listTeachers } from '../../src/teachers/registry.ts';
+import { failing } from '../support/failing.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { type TinyOptions, tinyManifest, tinyOnnx } from '../support/tiny-teacher.ts';
+
+type Manifest = ReturnType<typeof tinyManifest>;
+
+/** A teacher from any graph bytes, its manifest changed as asked. */
+async function teacherOf(onnx: Uint8Array, change: (manifest: Manifest) => object = (m) => m) {
+  const folder = await tempFolder();
+  await writeFile(join(folder, 'tiny.onnx'), onnx);
+  await writeFile(join(folder, 'tiny.yaml'), stringify(change(tinyManifest(onnx))));
+  return loadTeacher('tiny.yaml', folder);
+}
+
+const open = async (options: TinyOptions, change?: (manifest: Manifest) => object, batch = 2) =>
+  openTeacher(
+    await teacherOf(tinyOnnx(options), change),
+    { sizePx: 16, batch },
+    { device: 'cpu', threads: 1 },
+  );
+
+describe('a teacher whose model does not fit its manifest', () => {
+  it('in the name of the input is told the names there are', async () => {
+    const change = (m: Manifest) => ({ ...m, input: { ...m.input, name: 'pixels' } });
+    await expect(open({}, change)).rejects.toThrow(
+      failing(3, { where: 'tiny at 16 px', wanted: 'an input named pixels', got: 'inputs x' }),
+    );
+  });
+
+  it('in the shape of the input is told the shape that was fed and what the engine said', async () => {
+    await expect(open({ fixedPx: 32 })).rejects.toThrow(
+      failing(3, {
+        what: 'a teacher does not fit its manifest',
+        wanted: 'a graph that takes float32 [2,3,16,16]',
+        got: expect.stringMatching(/Got: 16 Expected: 32/),
+      }),
+    );
+  });
+
+  it('in the layout of the input is told so too', async () => {
+    const change = (m: Manifest) => ({ ...m, input: { ...m.input, layout: 'NHWC' } });
+    await expect(open({}, change)).rejects.toThrow(
+      failing(3, { wanted: 'a graph that takes float32 [2,16,16,3]' }),
+    );
+  });
+
+  it('in the rows it answers is refused, rather than read as zeros', async () => {
+    await expect(open({ firstRowOnly: true })).rejects.toThrow(
+      failing(3, { wanted: 'tensor map with 2 rows, one per image', got: 'float32 [1,8,4,4]' }),
+    );
+    const session = await open({ firstRowOnly: true }, (m) => ({
+      ...m,
+      input: { ...m.input, batch: 'one' },
+    }));
+    expect(session.batch).toBe(1);
+    await session.close();
+  });
+
+  it('in the name of a tap is told the nearest tensors and which file', async () => {
+    const change = (m: Manifest) => ({ ...m, summary: { ...m.summary, tensor: 'mapp' } });
+    await expect(open({}, change)).rejects.toThrow(
+      failing(3, {
+        got: expect.stringContaining('nearest: map,'),
+        where: expect.stringContaining('tiny.onnx'),
+      }),
+    );
+  });
+
+  it('in its stride is told both grids', async () => {
+    const change = (m: Manifest) => ({ ...m, spatial: { ...m.spatial, stridePx: 8 } });
+    await expect(open({}, change)).rejects.toThrow(
+      failing(3, { wanted: '2 x 2 cells of 8 px', got: '4 x 4' }),
+    );
+  });
+
+  it('because it is no model at all is refused', async () => {
+    const teacher = await teacherOf(Buffer.from('version https://git-lfs.github.com/spec/v1'));
+    await expect(
+      openTeacher(teacher, { sizePx: 16, batch: 1 }, { device: 'cpu', threads: 1 }),
+    ).rejects.toThrow(failing(3, { what: 'not an ONNX model' }));
+  });
+
+  it('at a size it does not take is refused before anything is loaded', async () => {
+    const teacher = await teacherOf(new Uint8Array(0));
+    await expect(
+      openTeacher(teacher, { sizePx: 17, batch: 1 }, { device: 'cpu', threads: 1 }),
+    ).rejects.toThrow(failing(3, { wanted: 'a multiple of 4 from 8 to 64 px' }));
+  });
+});
+
+it('a device that this machine lacks is trouble of the environment, not of the manifest', async () => {
+  const teacher = await teacherOf(tinyOnnx());
+  const opened = openTeacher(teacher, { sizePx: 16, batch: 1 }, { device: 'cuda', threads: 1 });
+  const outcome = await opened.then(
+    (session) => session.close().then(() => 'opened'),
+    (error: unknown) => error,
+  );
+  if (outcome === 'opened') console.warn('skipped: this machine has CUDA');
+  else expect(outcome).toEqual(failing(5, { wanted: 'the execution provider cuda' }));
+});
+
+it('a graph without a batch axis is fed one image of three dimensions', async () => {
+  const onnx = encodeOnnx(
+    buildOnnx({
+      name: 'bare',
+      inputs: [{ name: 'x', dtype: 'float32', shape: [16, 16, 3] }],
+      outputs: [{ name: 'map', dtype: 'float32', shape: [1, 16, 16, 3] }],
+      initializers: [{ name: 'axis', dtype: 'int64', shape: [1], data: BigInt64Array.of(0n) }],
+      nodes: [{ op: 'Unsqueeze', inputs: ['x', 'axis'], outputs: ['map'] }],
+    }),
+  );
+  const teacher = await teacherOf(onnx, (m) => ({
+    ...m,
+    input: { ...m.input, layout: 'NHWC', batch: 'none' },
+    summary: null,
+    spatial: { tensor: 'map', layout: 'NHWC', stridePx: 1 },
+    lossWeights: { summary: 0, spatial: 1 },
+  }));
+  const session = await openTeacher(teacher, { sizePx: 16, batch: 8 }, { device: 'cpu', threads: 1 });
+  const pixels = Float32Array.from({ length: 768 }, (_, i) => i);
+  expect(session.batch).toBe(1);
+  expect((await session.run(pixels, 1)).spatial).toEqual(pixels);
+  await session.close();
+});
+
+it('NaN from a model reaches only the row it came from', async () => {
+  const session = await open({ nanBelow: 0.5 }, undefined, 3);
+  const pixels = new Float32Array(3 * 768).fill(0.9);
+  pixels.fill(0.1, 768, 2 * 768);
+  const { summary } = await session.run(pixels, 3);
+  expect([0, 1, 2].map((row) => summary!.subarray(row * 8, (row + 1) * 8).some(Number.isNaN))).toEqual([
+    false,
+    true,
+    false,
+  ]);
+  await session.close();
+});
+
+it('the identity of a teacher changes with its weights and its device', async () => {
+  const [one, two] = await Promise.all([teacherOf(tinyOnnx({ seed: 1 })), teacherOf(tinyOnnx({ seed: 2 }))]);
+  const identity = await identifyTeacher(one, 'cpu');
+  expect(await identifyTeacher(await teacherOf(tinyOnnx({ seed: 1 })), 'auto')).toEqual(identity);
+  expect((await identifyTeacher(two, 'cpu')).weightsSha256).not.toBe(identity.weightsSha256);
+  expect((await identifyTeacher(one, 'webgpu')).runtime).not.toEqual(identity.runtime);
+});
+
+describe('the registry', () => {
+  it('names the nearest teachers for a name that none has', async () => {
+    await expect(loadTeacher('nanodte', '.')).rejects.toThrow(
+      failing(3, { got: 'nanodte', next: expect.stringContaining('nearest: nanodet') }),
+    );
+  });
+
+  it('lists every bundled manifest with a line of its own', async () => {
+    const lines = await listTeachers();
+    expect(lines.map(({ name }) => name)).toContain('ppocr-det');
+    expect(new Set(lines.map(({ name }) => name)).size).toBe(lines.length);
+  });
+});
+
+describe('checkTeacher', () => {
+  it('reports shapes, ranges and the number of values that are not finite', async () => {
+    const healthy = await checkTeacher(await teacherOf(tinyOnnx()), { size: 16 });
+    expect(healthy.taps.map(({ kind, shape, nonFinite }) => [kind, shape, nonFinite])).toEqual([
+      ['summary', [8], 0],
+      ['spatial', [4, 4, 8], 0],
+    ]);
+    const sick = await checkTeacher(await teacherOf(tinyOnnx({ nanBelow: 2 })), { size: 16 });
+    expect(sick.taps.map(({ nonFinite }) => nonFinite)).toEqual([8, 128]);
+  });
+
+  it('refuses a picture that is missing or is none', async () => {
+    const folder = await tempFolder();
+    await writeFile(join(folder, 'text.png'), 'no picture');
+    const teacher = await teacherOf(tinyOnnx());
+    for (const image of [join(folder, 'none.png'), join(folder, 'text.png')])
+      await expect(checkTeacher(teacher, { size: 16, image })).rejects.toThrow(failing(3, { where: image }));
+  });
+});
