@@ -2,16 +2,17 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 BIN := node dist/cli/main.js
+CHECK := node test/config/check.mjs
 STAMP := node_modules/.stillhouse-setup
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 $(STAMP): package-lock.json package.json .npmrc
 	npm ci --no-audit --no-fund
 	@touch $@
 
-setup: $(STAMP) ## install what the lock file names (npm ci), build included
+setup: $(STAMP) ## install exactly what the lock file names; nothing else is downloaded
 
 build: $(STAMP) ## compile src/ to dist/
 	@npm run --silent build
@@ -19,4 +20,40 @@ build: $(STAMP) ## compile src/ to dist/
 demo: build ## index, audit, curate, cache, train and report on real images and real teachers
 	@$(BIN) run pipelines/demo.yaml
 
-.PHONY: help setup build demo
+test: $(STAMP) ## build, then run the tests
+	@$(CHECK) build test
+
+check: $(STAMP) ## the one command: format, types, lint, layers, build, tests
+	@$(CHECK) format types lint layers build test
+
+fast: $(STAMP) ## types, and the tests of changed files
+	@node_modules/.bin/tsc -p test/config/tsconfig.json
+	@node_modules/.bin/vitest run --config test/config/vitest.config.ts --changed
+
+fix: $(STAMP) ## format and mend what lint can mend
+	@node_modules/.bin/eslint -c test/config/eslint.config.js --fix src test; true
+	@node_modules/.bin/prettier --config test/config/prettier.json --ignore-path test/config/prettierignore --write . >/dev/null
+
+laws: $(STAMP) ## property tests, longer: make laws SEED=random RUNS=5000
+	@SEED=$(or $(SEED),random) RUNS=$(or $(RUNS),1000) node_modules/.bin/vitest run --config test/config/vitest.config.ts prop
+
+fault: $(STAMP) ## SIGKILL at random points, damaged bytes
+	@$(CHECK) build fault
+
+cross: $(STAMP) ## read what we write with other implementations (pyarrow, where Python has it)
+	@$(CHECK) build cross
+
+test-demo: $(STAMP) ## the demo's promises: figures, reuse, one teacher removed, SIGKILL (about 10 minutes)
+	@$(CHECK) build demo
+
+test-browser: $(STAMP) ## the report in headless Chromium; says so when Chromium is missing
+	@$(CHECK) build browser
+
+golden-update: $(STAMP) ## rewrite the golden files, then look at the diff
+	@UPDATE_GOLDEN=1 node_modules/.bin/vitest run --config test/config/vitest.config.ts test/report
+	@git diff --stat -- test/golden
+
+clean: ## remove out/ and dist/
+	rm -rf out dist
+
+.PHONY: help setup build demo test check fast fix laws fault cross test-demo test-browser golden-update clean

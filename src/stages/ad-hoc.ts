@@ -83,6 +83,7 @@ function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
         stages.push(
           stage('evaluate', 'evaluate', {
             train: 'train',
+            trained: 'curate',
             cache: 'cache',
             embeddings: 'embed',
             reference: 'train-images',

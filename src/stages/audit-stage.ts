@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { exactPairsAcross, exactPairsWithin } from '../audit/exact-pairs.ts';
-import type { EvidenceLevel, EvidencePair } from '../audit/evidence.ts';
+import { type EvidenceLevel, type EvidencePair, type Threshold, meets } from '../audit/evidence.ts';
 import { type DihedralHashedImage, hashPairsAcross, hashPairsWithin } from '../audit/hash-pairs.ts';
 import { overlap } from '../audit/overlap.ts';
 import { PERCEPTUAL_HASH_VERSION, hexOfHash } from '../audit/perceptual-hash.ts';
@@ -31,8 +31,19 @@ const params = z.strictObject({
   phashRadius: z.int().min(0).max(32).default(10),
   dhashRadius: z.int().min(0).max(32).default(10),
   /** Lowest cosine at which a pair is listed, and how many neighbours of an image at most. */
-  cosineFloor: z.number().min(-1).max(1).default(0.8),
+  cosineFloor: z.number().min(-1).max(1).default(0.6),
   maxNeighbours: z.int().min(1).default(16),
+  /**
+   * Of the listed pairs, those that count as a match in rates: hashes within 4 bits (audit-and-curation.md §2.2), cosines of centred
+   * features from 0.85. Pairs beyond are listed so that another cut needs no new search.
+   */
+  match: z
+    .strictObject({
+      phash: z.int().min(0).max(32).default(4),
+      dhash: z.int().min(0).max(32).default(4),
+      cosine: z.number().min(-1).max(1).default(0.85),
+    })
+    .prefault({}),
   /**
    * Where the truth is in the manifests: `twins` pairs images of the two sides with equal `name`; `variants` pairs images of the
    * train side with equal `group`.
@@ -52,7 +63,7 @@ interface AuditPlan {
 
 const stage: Stage<AuditParams, AuditPlan> = {
   name: 'audit',
-  version: 1,
+  version: 2,
   params,
   inputs: (params) => [
     params.train,
@@ -112,11 +123,12 @@ const stage: Stage<AuditParams, AuditPlan> = {
       'dhash',
       ...teachers.map((teacher) => teacher.level),
     ];
+    const thresholds = thresholdsOf(levels, params.match);
     const flat = new Set(near.degenerate);
     const rows = overlap({
       train: train.rows.map(({ id }) => id),
       evaluation: evaluation.rows.map(({ id }) => id),
-      pairs,
+      pairs: pairs.filter(({ evidence }) => meets(evidence, thresholds)),
       levels,
       degenerate: flat,
     });
@@ -159,6 +171,7 @@ const stage: Stage<AuditParams, AuditPlan> = {
       outputs,
       facts: {
         levels: overlapRows as unknown as Json,
+        match: params.match,
         degenerate: flat.size,
         pairs: pairs.length,
         hubs: teachers.reduce((sum, teacher) => sum + teacher.hubs, 0),
@@ -167,6 +180,14 @@ const stage: Stage<AuditParams, AuditPlan> = {
     };
   },
 };
+
+function thresholdsOf(levels: readonly EvidenceLevel[], match: AuditParams['match']): Threshold[] {
+  return levels.map((level): Threshold => {
+    if (level === 'byte' || level === 'pixel') return { level };
+    if (level === 'phash' || level === 'dhash') return { level, maxDistance: match[level] };
+    return { level, minCosine: match.cosine };
+  });
+}
 
 type HashedSide = readonly (DihedralHashedImage & { readonly row: ImageRow; readonly pixelDigest: string })[];
 

@@ -1,17 +1,14 @@
 /** Features of one subject over both sets, and how well neighbours among them find labels and twins. */
-import pLimit from 'p-limit';
 import { knnClassify } from '../audit/knn-classify.ts';
 import { clopperPearson } from '../audit/clopper-pearson.ts';
 import { nearestNeighbours } from '../audit/nearest-neighbours.ts';
 import { twinAtRank } from '../audit/rank-retrieval.ts';
 import type { ImageRow } from '../images/image-row.ts';
-import { renderView } from '../images/render-view.ts';
-import type { RgbImage } from '../images/rgb-image.ts';
-import { FULL_VIEW } from '../images/view.ts';
 import { Embedder } from '../student/embed.ts';
 import type { TrainState } from '../student/trainer.ts';
 import { centre } from './cached-spaces.ts';
-import { fullViewSamples, studentPixels } from './student-data.ts';
+import type { SamplePixels } from '../loader/batches.ts';
+import { fullViewSamples } from './student-data.ts';
 
 export interface Subject {
   readonly subject: 'teacher' | 'pixels' | 'student' | 'untrained';
@@ -104,30 +101,33 @@ function indexBy(rows: readonly ImageRow[], key: (row: ImageRow) => string): Map
   return found;
 }
 
-export interface BothSets {
-  readonly decode: (row: ImageRow) => Promise<RgbImage>;
+export interface FeatureSets {
+  readonly pixels: SamplePixels;
   readonly reference: readonly ImageRow[];
   readonly evaluation: readonly ImageRow[];
 }
 
 const PIXEL_SIDE = 16;
 
-/** Raw RGB pixels of the whole image at 16 x 16: what any learned feature has to beat. */
-export async function pixelFeatures(sets: BothSets & { readonly workers: number }) {
+/**
+ * Raw RGB pixels of the whole image at 16 x 16, averaged from the student's own input: what any learned feature has to beat.
+ */
+export async function pixelFeatures(sets: FeatureSets & { readonly sidePx: number }) {
+  const { pixels, sidePx } = sets;
+  const block = sidePx / PIXEL_SIDE;
   const dim = PIXEL_SIDE * PIXEL_SIDE * 3;
-  const limit = pLimit(sets.workers);
+  const image = new Float32Array(pixels.values);
   const matrix = async (rows: readonly ImageRow[]): Promise<Float32Array> => {
     const out = new Float32Array(rows.length * dim);
-    await limit.map(rows, async (row, i) => {
-      out.set(
-        await renderView(await sets.decode(row), FULL_VIEW, {
-          heightPx: PIXEL_SIDE,
-          widthPx: PIXEL_SIDE,
-          kernel: 'linear',
-        }),
-        i * dim,
-      );
-    });
+    for (const [i, sample] of fullViewSamples(rows).entries()) {
+      await pixels.renderInto(sample, image, 0);
+      for (let at = 0; at < image.length; at++) {
+        const channel = Math.floor(at / (sidePx * sidePx));
+        const row = Math.floor((at % (sidePx * sidePx)) / sidePx / block);
+        const column = Math.floor((at % sidePx) / block);
+        out[i * dim + (channel * PIXEL_SIDE + row) * PIXEL_SIDE + column]! += image[at]! / (block * block);
+      }
+    }
     return out;
   };
   return { reference: await matrix(sets.reference), evaluation: await matrix(sets.evaluation), dim };
@@ -135,10 +135,10 @@ export async function pixelFeatures(sets: BothSets & { readonly workers: number 
 
 /** Summary (CLS tokens side by side) of the student, whole images. */
 export async function studentFeatures(
-  sets: BothSets & { readonly state: TrainState; readonly signal: AbortSignal },
+  sets: FeatureSets & { readonly state: TrainState; readonly signal: AbortSignal },
 ) {
   const { config, parameters } = sets.state;
-  const pixels = studentPixels(config.vit.imagePx, sets.decode);
+  const { pixels } = sets;
   const embedder = await Embedder.create({ config, parameters, heads: false });
   const batches = async function* (rows: readonly ImageRow[]): AsyncGenerator<Float32Array> {
     const samples = fullViewSamples(rows);

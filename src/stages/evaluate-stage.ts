@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { Json } from '../core/canonical-json.ts';
 import { writeParquet } from '../format/parquet-table.ts';
 import { Loader } from '../loader/batches.ts';
+import type { ImageRow } from '../images/image-row.ts';
 import { type Stage, type StageContext, asAnyStage } from '../run/stage.ts';
 import { decodeCheckpoint } from '../student/checkpoint.ts';
 import { evaluateFidelity } from '../student/evaluate.ts';
@@ -23,13 +24,15 @@ import {
   studentFeatures,
 } from './evaluate-features.ts';
 import { writeOutput } from './ledger-table.ts';
-import { fullViewSamples, studentPixels, trainBatches } from './student-data.ts';
+import { fullViewSamples, isHeldOut, studentPixels, trainBatches } from './student-data.ts';
 import { CHECKPOINT_FILE } from './train-stage.ts';
 
 const params = z.strictObject({
   train: z.string(),
   /** Cache stage with the targets of the evaluation set, at every size the student was trained on. */
   cache: z.string(),
+  /** Stage whose images the student was trained on. */
+  trained: z.string(),
   /** Cache stage with full-view summaries of both sets. */
   embeddings: z.string(),
   /** Index stages: neighbours are looked up among the reference images. */
@@ -39,10 +42,14 @@ const params = z.strictObject({
 });
 type EvaluateParams = z.infer<typeof params>;
 
+const heldOutSchema = z.looseObject({ heldOut: z.number() });
+
 interface EvaluatePlan {
   readonly params: EvaluateParams;
   readonly reference: OpenDataset;
   readonly evaluation: OpenDataset;
+  readonly trained: OpenDataset;
+  readonly heldOut: number;
   readonly summaries: readonly NamedSpace[];
   readonly targets: readonly NamedSpace[];
   readonly checkpoint: string;
@@ -62,12 +69,21 @@ const stage: Stage<EvaluateParams, EvaluatePlan> = {
   name: 'evaluate',
   version: 1,
   params,
-  inputs: (params) => [params.train, params.cache, params.embeddings, params.reference, params.eval],
+  inputs: (params) => [
+    params.train,
+    params.trained,
+    params.cache,
+    params.embeddings,
+    params.reference,
+    params.eval,
+  ],
   sources: () => Promise.resolve({ engine: ort.env.versions.node ?? ort.env.versions.common }),
   plan: async (params, inputs) => ({
     params,
     reference: await openDataset(inputs, params.reference),
     evaluation: await openDataset(inputs, params.eval),
+    trained: await openDataset(inputs, params.trained),
+    heldOut: heldOutSchema.parse(upstreamOf(inputs, params.train).outcome.facts).heldOut,
     summaries: cachedSpacesOf(upstreamOf(inputs, params.embeddings)).filter(({ kind }) => kind === 'summary'),
     targets: cachedSpacesOf(upstreamOf(inputs, params.cache)),
     checkpoint: join(upstreamOf(inputs, params.train).folder, CHECKPOINT_FILE),
@@ -108,23 +124,15 @@ const stage: Stage<EvaluateParams, EvaluatePlan> = {
       await score({ subject: 'teacher', name: teacher }, features);
     }
     const decode = decoderOf([reference, evaluation]);
+    // one set of rendered images serves the pixels and both students
+    const pixels = studentPixels(state.config.vit.imagePx, decode);
+    await pixels.prepare(fullViewSamples([...reference.rows, ...evaluation.rows]), context);
+    const sets = { pixels, reference: reference.rows, evaluation: evaluation.rows };
     await score(
       { subject: 'pixels', name: 'pixels 16x16' },
-      await pixelFeatures({
-        decode,
-        reference: reference.rows,
-        evaluation: evaluation.rows,
-        workers: context.workers,
-      }),
+      await pixelFeatures({ ...sets, sidePx: state.config.vit.imagePx }),
     );
-    const student = (from: TrainState) =>
-      studentFeatures({
-        state: from,
-        decode,
-        reference: reference.rows,
-        evaluation: evaluation.rows,
-        signal: context.signal,
-      });
+    const student = (from: TrainState) => studentFeatures({ ...sets, state: from, signal: context.signal });
     await score({ subject: 'student', name: 'student' }, await student(state));
     await score({ subject: 'untrained', name: 'untrained' }, await student(initialState(state.config)));
     const fidelity = await fidelityOf(plan, state, context);
@@ -148,24 +156,42 @@ const stage: Stage<EvaluateParams, EvaluatePlan> = {
 };
 
 async function fidelityOf(
-  { evaluation, targets }: EvaluatePlan,
+  plan: EvaluatePlan,
   state: TrainState,
   context: StageContext,
 ): Promise<Record<string, number>> {
-  const { byLabel } = await openSpaces(context.cacheRoot, targets);
-  const loader = new Loader({
-    samples: fullViewSamples(evaluation.rows),
-    spaces: byLabel,
-    pixels: studentPixels(state.config.vit.imagePx, decoderOf([evaluation])),
-    batchSize: Math.min(state.config.batchSize, evaluation.rows.length),
-    seed: context.seed,
-  });
-  try {
-    const batches = trainBatches(state.config, loader.inOrder());
-    return await evaluateFidelity({ config: state.config, parameters: state.parameters, batches });
-  } finally {
-    await loader.close();
-  }
+  const { byLabel } = await openSpaces(context.cacheRoot, plan.targets);
+  const { config, parameters } = state;
+  const measure = async (dataset: OpenDataset, rows: readonly ImageRow[], scales: Record<string, number>) => {
+    const samples = fullViewSamples(rows);
+    const loader = new Loader({
+      samples,
+      spaces: byLabel,
+      pixels: studentPixels(config.vit.imagePx, decoderOf([dataset])),
+      batchSize: Math.min(config.batchSize, samples.length),
+      seed: context.seed,
+    });
+    try {
+      return await evaluateFidelity({
+        config,
+        parameters,
+        scales,
+        batches: trainBatches(config, loader.inOrder()),
+      });
+    } finally {
+      await loader.close();
+    }
+  };
+  // a cosine loss leaves the norm of a summary head free: its scale is fitted on images of the training side that were held out
+  const heldOut = plan.trained.rows.filter((row) => isHeldOut(row, plan.heldOut, context.seed));
+  const fitted = heldOut.length === 0 ? {} : await measure(plan.trained, heldOut, {});
+  const scales = Object.fromEntries(
+    Object.entries(fitted).flatMap(([head, { bestScale }]) =>
+      head.endsWith('.summary') ? [[head, bestScale]] : [],
+    ),
+  );
+  const found = await measure(plan.evaluation, plan.evaluation.rows, scales);
+  return Object.fromEntries(Object.entries(found).map(([head, { fidelity }]) => [head, fidelity]));
 }
 
 export const evaluateStage = asAnyStage(stage);

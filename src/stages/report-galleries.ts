@@ -54,6 +54,7 @@ const auditSchema = z.looseObject({
       high: z.number(),
     }),
   ),
+  match: z.object({ phash: z.number(), dhash: z.number(), cosine: z.number() }),
   degenerate: z.number(),
   pairs: z.number(),
   detection: z.array(
@@ -102,7 +103,7 @@ export async function auditFacts(result: RunResult): Promise<AuditFacts | null> 
   const pairs = await readPairs(join(audit.folder, 'pairs.parquet'));
   return {
     levels: facts.levels.map(({ level, type, images, matched, pairs: count, rate, low, high }) => ({
-      level,
+      level: levelWords(level, facts.match),
       pairType: typeOf(type),
       pairs: count,
       uniqueEval: matched,
@@ -111,7 +112,7 @@ export async function auditFacts(result: RunResult): Promise<AuditFacts | null> 
       low,
       high,
     })),
-    headlineLevel: 'phash',
+    headlineLevel: levelWords('phash', facts.match),
     degenerate: facts.degenerate,
     detection: facts.detection.map(
       ({ task, level, threshold, precision, recall, truePairs, predictedPairs }) => ({
@@ -133,6 +134,15 @@ export async function auditFacts(result: RunResult): Promise<AuditFacts | null> 
     pairsTotal: facts.pairs,
     rowsIn: `${audit.id}/pairs.parquet`,
   };
+}
+
+/** The level with the cut at which its pairs count as a match. */
+function levelWords(
+  level: string,
+  match: { readonly phash: number; readonly dhash: number; readonly cosine: number },
+): string {
+  if (level === 'phash' || level === 'dhash') return `${level} within ${match[level]} bits`;
+  return level.startsWith('teacher:') ? `${level} from cosine ${match.cosine}` : level;
 }
 
 /** The closest pairs of every level and type. */

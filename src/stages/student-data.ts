@@ -1,10 +1,11 @@
 /** What a student reads: samples, pixels by the targets' own views, and batches under the names its graph wants. */
+import { Rng } from '../core/rng.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import { renderView } from '../images/render-view.ts';
 import type { RgbImage } from '../images/rgb-image.ts';
 import { FULL_VIEW, type ViewFamily, viewsOf } from '../images/view.ts';
-import type { Batch, Sample, SamplePixels } from '../loader/batches.ts';
-import { samplePixels } from '../loader/sample-pixels.ts';
+import type { Batch, Sample } from '../loader/batches.ts';
+import { type PreparedPixels, samplePixels } from '../loader/sample-pixels.ts';
 import type { TrainBatch } from '../student/feeds.ts';
 import { type StudentConfig, targetLabel } from '../student/student-config.ts';
 
@@ -15,11 +16,19 @@ export function samplesOf(rows: readonly ImageRow[], views: ViewFamily, seed: nu
   return rows.flatMap((image) => viewsOf(views, seed, image.id).map((view) => ({ image, view })));
 }
 
+/**
+ * Whether an image is kept from training, to fit on it what must not be fitted on trained images: a share drawn by hash, so it
+ * does not depend on what else is in the dataset.
+ */
+export function isHeldOut(image: ImageRow, share: number, seed: number): boolean {
+  return new Rng(seed, 'held out', image.id).uniform() < share;
+}
+
 export function fullViewSamples(rows: readonly ImageRow[]): Sample[] {
   return rows.map((image) => ({ image, view: FULL_VIEW }));
 }
 
-export function studentPixels(sidePx: number, decode: (row: ImageRow) => Promise<RgbImage>): SamplePixels {
+export function studentPixels(sidePx: number, decode: (row: ImageRow) => Promise<RgbImage>): PreparedPixels {
   return samplePixels({
     sidePx,
     decode,

@@ -16,7 +16,7 @@ import { type StepRecord, type TrainState, initialState, train } from '../studen
 import { type NamedSpace, cacheFactsSchema, cachedSpacesOf, openSpaces } from './cached-spaces.ts';
 import { type OpenDataset, decoderOf, openDataset, upstreamOf } from './dataset-access.ts';
 import { writeOutput } from './ledger-table.ts';
-import { samplesOf, studentPixels, trainBatches } from './student-data.ts';
+import { isHeldOut, samplesOf, studentPixels, trainBatches } from './student-data.ts';
 import { standardisationOf, targetSpecs, teacherWeights } from './student-targets.ts';
 
 const params = z.strictObject({
@@ -41,6 +41,8 @@ const params = z.strictObject({
     .default({}),
   /** Scales every channel of the targets to mean 0 and deviation 1 over the training set. AM-RADIO itself does not. */
   standardise: z.boolean().default(true),
+  /** Share of the images that is not trained on, so that the evaluation can fit the scale of summary heads on it. */
+  heldOut: z.number().min(0).max(0.5).default(0.1),
   steps: z.int().min(1).default(600),
   batchSize: z.int().min(1).default(32),
   learningRate: z.number().positive().default(1e-3),
@@ -79,7 +81,11 @@ const stage: Stage<TrainParams, TrainPlan> = {
       params,
       dataset,
       spaces,
-      samples: samplesOf(dataset.rows, views, context.seed),
+      samples: samplesOf(
+        dataset.rows.filter((row) => !isHeldOut(row, params.heldOut, context.seed)),
+        views,
+        context.seed,
+      ),
       weights: teacherWeights(facts, params.weights),
     };
   },
@@ -101,6 +107,8 @@ const stage: Stage<TrainParams, TrainPlan> = {
       batchSize: params.batchSize,
       seed: context.seed,
     });
+    // each step blocks the event loop, so pixels are rendered before the first one as far as they fit into memory
+    await pixels.prepare(samples, context);
     const work = checkpointIn(context.workFolder);
     const from = (await work.load()) ?? { state: initialState(config), records: [] };
     if (from.state.step > 0) context.events.note(`goes on from step ${from.state.step}`);
@@ -145,6 +153,7 @@ const stage: Stage<TrainParams, TrainPlan> = {
       ],
       facts: {
         samples: samples.length,
+        heldOut: params.heldOut,
         parameters: [...state.parameters.values()].reduce((sum, values) => sum + values.length, 0),
         loss: lossFacts(config, records),
         curves: lossCurves(config, records),

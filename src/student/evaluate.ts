@@ -18,13 +18,13 @@ const SUM_NAMES = ['target', 'targetSquared', 'product', 'predictionSquared'] as
 type ChannelSums = Readonly<Record<(typeof SUM_NAMES)[number], Float32Array>>;
 
 export interface Fidelity {
-  /** Var(teacher) / MSE(student head, teacher). */
+  /** Var(teacher) / MSE(scale * student head, teacher). */
   readonly fidelity: number;
   /**
-   * The same after one scalar per head has been fitted to the predictions (least squares, on these very rows). A loss of cosine
-   * alone leaves a head's norm free, so this is the figure to read for summary heads.
+   * The scalar that would have made the error least on these very rows. A loss of cosine alone leaves a head's norm free: fit the
+   * scale on training images, then measure at that scale on evaluation images.
    */
-  readonly atBestScale: number;
+  readonly bestScale: number;
 }
 
 /** Float64 sums over a stream of (prediction, target) rows, per channel. */
@@ -49,21 +49,20 @@ export class FidelitySums {
 
   /**
    * Variance is around each channel's own mean; variances and errors are summed over channels before they are divided, each
-   * channel first scaled by 1/std^2 when `std` is given. NaN without rows.
+   * channel first scaled by 1/std^2 when `std` is given. Predictions are multiplied by `scale`. NaN without rows.
    */
-  fidelity(std?: readonly number[]): Fidelity {
+  fidelity(std?: readonly number[], scale = 1): Fidelity {
     let [variance, squares, product, power] = [0, 0, 0, 0];
     this.#sums.target.forEach((sum, c) => {
-      const scale = (std?.[c] ?? 1) ** -2 / this.#rows;
+      const weight = (std?.[c] ?? 1) ** -2 / this.#rows;
       const targetSquared = this.#sums.targetSquared[c]!;
-      variance += scale * Math.max(0, targetSquared - (sum * sum) / this.#rows);
-      squares += scale * targetSquared;
-      product += scale * this.#sums.product[c]!;
-      power += scale * this.#sums.predictionSquared[c]!;
+      variance += weight * Math.max(0, targetSquared - (sum * sum) / this.#rows);
+      squares += weight * targetSquared;
+      product += weight * this.#sums.product[c]!;
+      power += weight * this.#sums.predictionSquared[c]!;
     });
-    const best = power > 0 ? product / power : 0;
-    const errorAt = (by: number): number => squares - 2 * by * product + by * by * power;
-    return { fidelity: variance / errorAt(1), atBestScale: variance / errorAt(best) };
+    const error = squares - 2 * scale * product + scale * scale * power;
+    return { fidelity: variance / error, bestScale: power > 0 ? product / power : 0 };
   }
 }
 
@@ -137,6 +136,8 @@ export interface EvaluateOptions {
   readonly batches: AsyncIterable<TrainBatch>;
   /** Standard deviations by `<teacher>.<kind>` for heads that were trained on targets as they are. */
   readonly std?: Readonly<Record<string, readonly number[]>>;
+  /** By target input: what predictions are multiplied by; 1 unless given. */
+  readonly scales?: Readonly<Record<string, number>>;
 }
 
 /** Fidelity by target input (`nanodet@224.spatial`); NaN where no image had that target. */
@@ -167,6 +168,9 @@ export async function evaluateFidelity(options: EvaluateOptions): Promise<Record
     await compiled.close();
   }
   return Object.fromEntries(
-    heads.map(({ name, teacher, kind, sums }) => [name, sums.fidelity(options.std?.[`${teacher}.${kind}`])]),
+    heads.map(({ name, teacher, kind, sums }) => [
+      name,
+      sums.fidelity(options.std?.[`${teacher}.${kind}`], options.scales?.[name]),
+    ]),
   );
 }

@@ -56,21 +56,29 @@ describe('FidelitySums', () => {
   });
 });
 
-describe('fidelity at the best scale', () => {
-  it('does not see the norm of the predictions, and is never below that at scale 1', () => {
-    const rng = new Rng('scale');
-    const targets = normals(400, rng);
-    const predictions = targets.map((y) => y + 0.5 * rng.normal());
-    const at = (scale: number): FidelitySums => {
-      const sums = new FidelitySums(4);
-      addRows(sums, 4, targets, predictions.map((x) => x * scale)); // prettier-ignore
-      return sums;
-    };
-    const plain = at(1).fidelity();
-    expect(at(30).fidelity().atBestScale).toBeCloseTo(plain.atBestScale, 3);
-    expect(at(30).fidelity().fidelity).toBeLessThan(0.1);
-    expect(plain.atBestScale).toBeGreaterThanOrEqual(plain.fidelity);
-    expect(plain.atBestScale).toBeCloseTo(5, 0);
+describe('the best scale', () => {
+  const rng = new Rng('scale');
+  const truth = normals(400, rng);
+  const predictions = truth.map((y) => y + 0.5 * rng.normal());
+  const sumsAt = (scale: number): FidelitySums => {
+    const sums = new FidelitySums(4);
+    addRows(sums, 4, truth, predictions.map((x) => x * scale)); // prettier-ignore
+    return sums;
+  };
+
+  it('is the inverse of the norm that a cosine loss left free', () => {
+    const plain = sumsAt(1).fidelity();
+    expect(sumsAt(30).fidelity().bestScale).toBeCloseTo(plain.bestScale / 30, 5);
+    expect(sumsAt(30).fidelity().fidelity).toBeLessThan(0.1);
+  });
+
+  it('gives the highest fidelity of all scales, and 5 for errors of half a standard deviation', () => {
+    const sums = sumsAt(30);
+    const { bestScale } = sums.fidelity();
+    const best = sums.fidelity(undefined, bestScale).fidelity;
+    for (const factor of [0.8, 0.95, 1.05, 1.2])
+      expect(sums.fidelity(undefined, bestScale * factor).fidelity).toBeLessThan(best);
+    expect(best).toBeCloseTo(5, 0);
   });
 });
 
