@@ -3,7 +3,7 @@ import * as fsp from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Json } from '../core/canonical-json.ts';
-import { sha256 } from '../core/digest.ts';
+import { merkleRoot, sha256 } from '../core/digest.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import {
   type DatasetHeader,
@@ -190,7 +190,13 @@ const stage: Stage<IndexParams, IndexPlan> = {
       kept: rows.length,
       rejected: countReasons(ledger),
       outputs: [dataset, await writeLedger(folder, ledger)],
-      facts: { name: header.name, split: header.split, licence: header.licence, classes: classCounts(rows) },
+      facts: {
+        name: header.name,
+        digest: merkleRoot(rows.map(({ id }) => id)),
+        split: header.split,
+        licence: header.licence,
+        classes: classCounts(rows),
+      },
     };
   },
 };

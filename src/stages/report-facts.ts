@@ -65,6 +65,7 @@ export async function reportInput(input: FinishInput): Promise<ReportInput> {
 
 const indexFacts = z.looseObject({
   name: z.string(),
+  digest: z.string(),
   split: z.string(),
   licence: z.string(),
   classes: z.record(z.string(), z.number()),
@@ -76,7 +77,7 @@ const balanceFacts = z.looseObject({
 
 function datasetFacts(result: RunResult): DatasetFacts[] {
   return stagesNamed(result, 'index').map(({ id, outcome }) => {
-    const { name, split, licence, classes } = indexFacts.parse(outcome.facts);
+    const { name, digest, split, licence, classes } = indexFacts.parse(outcome.facts);
     const curated = stagesNamed(result, 'curate').map(
       (stage) => balanceFacts.parse(stage.outcome.facts).after,
     )[0];
@@ -85,7 +86,7 @@ function datasetFacts(result: RunResult): DatasetFacts[] {
       name,
       split,
       images: outcome.kept,
-      digest: outcome.outputs[0]!.digest,
+      digest,
       licence,
       classes: Object.entries(classes).map(([label, before]) => ({
         label,
