@@ -131,6 +131,8 @@ function auditFigures({ outcome }: StageResult): Json {
           rate: z.number().nullable(),
           low: z.number(),
           high: z.number(),
+          degenerateImages: z.int(),
+          degeneratePairs: z.int(),
         }),
       ),
       degenerate: z.int(),
@@ -147,8 +149,12 @@ function auditFigures({ outcome }: StageResult): Json {
     })
     .parse(outcome.facts);
   const levels: Record<string, Record<string, Json>> = {};
-  for (const { level, type, images, matched, pairs, rate, low, high } of facts.levels)
-    (levels[level] ??= {})[type] = { images, matched, pairs, rate, low, high };
+  for (const { level, type, degenerateImages, degeneratePairs, ...counts } of facts.levels) {
+    const { images, matched, pairs, rate, low, high } = counts;
+    // flat images are in no rate; their pairs are counted here, so that none is lost from sight
+    const degenerate = { images: degenerateImages, pairs: degeneratePairs };
+    (levels[level] ??= {})[type] = { images, matched, pairs, rate, low, high, degenerate };
+  }
   const detection: Record<string, Record<string, Json>> = {};
   for (const { task, level, threshold, precision, recall, f1 } of facts.detection)
     (detection[task] ??= {})[level] = { threshold, precision, recall, f1 };
