@@ -6,7 +6,11 @@
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 
-/** @throws Error (a defect) on NaN, infinities, functions, bigint, or undefined inside an array. Undefined members are left out. */
+/**
+ * Undefined members are left out.
+ * @throws Error (a defect) on NaN, infinities, functions, bigint, undefined or holes inside an array, and objects with a
+ * prototype of their own (Map, Date, typed arrays), which would lose their content.
+ */
 export function canonicalJson(value: Json): string {
   if (value === null || typeof value === 'boolean') return String(value);
   if (typeof value === 'string') return JSON.stringify(value);
@@ -14,8 +18,11 @@ export function canonicalJson(value: Json): string {
     if (!Number.isFinite(value)) throw new Error(`internal: ${value} has no canonical JSON form`);
     return JSON.stringify(value);
   }
-  if (isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (isArray(value)) return `[${Array.from(value, (item) => canonicalJson(item)).join(',')}]`;
   if (typeof value === 'object') {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype !== Object.prototype && prototype !== null)
+      throw new Error('internal: an object with a prototype of its own has no canonical JSON form');
     const members = Object.keys(value)
       .sort()
       .flatMap((key) => {

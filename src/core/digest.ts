@@ -1,7 +1,6 @@
 /** sha256 of bytes, files, values and sets. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
 import { type Json, canonicalJson } from './canonical-json.ts';
 import type { Digest } from './ids.ts';
 
@@ -12,7 +11,7 @@ export function sha256(bytes: Uint8Array | string): Digest {
 /** sha256 of a file, streamed: memory does not grow with its size. Rejects with the system error of the read. */
 export async function sha256OfFile(path: string): Promise<Digest> {
   const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
   return hash.digest('hex') as Digest;
 }
 

@@ -56,10 +56,13 @@ export function messageOf(failure: Failure): string {
   return lines.map(printable).join('\n');
 }
 
-/** Escapes control characters (newlines in file names, terminal escapes) so that one line stays one line. */
+/**
+ * Escapes control characters (newlines in file names, terminal escapes) so that one line stays one line, and marks of writing
+ * direction, which would show a name in another order than it has.
+ */
 export function printable(text: string): string {
   return text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

@@ -64,6 +64,7 @@ export function encodeHalf(
   values: Float32Array,
   out: Uint16Array = new Uint16Array(values.length),
 ): Uint16Array {
+  checkRoom(values, out);
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < bits.length; i++) out[i] = halfBits(bits[i]!);
   return out;
@@ -74,7 +75,14 @@ export function decodeHalf(
   bits: Uint16Array,
   out: Float32Array = new Float32Array(bits.length),
 ): Float32Array {
+  checkRoom(bits, out);
   const values = table();
   for (let i = 0; i < bits.length; i++) out[i] = values[bits[i]!]!;
   return out;
+}
+
+/** A typed array drops what is written past its end without a word. */
+function checkRoom(values: ArrayLike<number>, out: ArrayLike<number>): void {
+  if (out.length < values.length)
+    throw new Error(`internal: ${values.length} values, room for ${out.length}`);
 }

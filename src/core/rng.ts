@@ -41,8 +41,8 @@ export class Rng {
 
   /** Uniform integer in [0, bound), without modulo bias. */
   below(bound: number): number {
-    if (!(bound > 0 && bound <= 0x100000000))
-      throw new Error(`internal: bound must be in 1..2^32, got ${bound}`);
+    if (!Number.isInteger(bound) || bound < 1 || bound > 0x100000000)
+      throw new Error(`internal: bound must be a whole number in 1..2^32, got ${bound}`);
     const limit = 0x100000000 - (0x100000000 % bound);
     let draw = this.uint32();
     while (draw >= limit) draw = this.uint32();

@@ -28,7 +28,7 @@ function leavesOf(issue: Issue): Issue[] {
   return meant.flatMap((inner) => leavesOf({ ...inner, path: [...issue.path, ...inner.path] }));
 }
 
-/** RFC 6901. */
+/** RFC 6901, but for the root, which an empty text would hide: it shows as `/`. */
 export function pointerOf(path: readonly PropertyKey[]): string {
   return `/${path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1')).join('/')}`;
 }
