@@ -83,10 +83,12 @@ const stage: Stage<EvaluateParams, EvaluatePlan> = {
     reference: await openDataset(inputs, params.reference),
     evaluation: await openDataset(inputs, params.eval),
     trained: await openDataset(inputs, params.trained),
-    heldOut: heldOutSchema.parse(upstreamOf(inputs, params.train).outcome.facts).heldOut,
-    summaries: cachedSpacesOf(upstreamOf(inputs, params.embeddings)).filter(({ kind }) => kind === 'summary'),
-    targets: cachedSpacesOf(upstreamOf(inputs, params.cache)),
-    checkpoint: join(upstreamOf(inputs, params.train).folder, CHECKPOINT_FILE),
+    heldOut: heldOutSchema.parse(upstreamOf(inputs, params.train, ['train']).outcome.facts).heldOut,
+    summaries: cachedSpacesOf(upstreamOf(inputs, params.embeddings, ['cache'])).filter(
+      ({ kind }) => kind === 'summary',
+    ),
+    targets: cachedSpacesOf(upstreamOf(inputs, params.cache, ['cache'])),
+    checkpoint: join(upstreamOf(inputs, params.train, ['train']).folder, CHECKPOINT_FILE),
   }),
   describe: ({ reference, evaluation, summaries }) => ({
     reference: reference.rows.length,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { z } from 'zod';
 import { sha256 } from '../core/digest.ts';
-import { systemCodeOf } from '../core/failure.ts';
+import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { writeParquet } from '../format/parquet-table.ts';
 import { Loader } from '../loader/batches.ts';
 import type { Stage, StageContext } from '../run/stage.ts';
@@ -72,10 +72,14 @@ const stage: Stage<TrainParams, TrainPlan> = {
   sources: () => Promise.resolve({ engine: ort.env.versions.node ?? ort.env.versions.common }),
   plan: async (params, inputs, context) => {
     const dataset = await openDataset(inputs, params.dataset);
-    const cache = upstreamOf(inputs, params.cache);
+    const cache = upstreamOf(inputs, params.cache, ['cache']);
     const facts = cacheFactsSchema.parse(cache.outcome.facts);
     const views = facts.datasets.find(({ from }) => from === params.dataset)?.views;
-    if (views === undefined) throw notCached(params, context);
+    if (views === undefined)
+      throw notCached(
+        params,
+        facts.datasets.map(({ from }) => from),
+      );
     const spaces = cachedSpacesOf(cache);
     return {
       params,
@@ -167,10 +171,15 @@ const stage: Stage<TrainParams, TrainPlan> = {
   },
 };
 
-function notCached(params: TrainParams, context: StageContext): Error {
-  return new Error(
-    `internal: the cache stage ${params.cache} did not cache ${params.dataset} (${context.folder})`,
-  );
+function notCached({ dataset, cache }: TrainParams, cached: readonly string[]): StillhouseError {
+  return new StillhouseError({
+    kind: 'bad-input',
+    what: 'the images to train on have no cached targets',
+    where: `stage "${cache}"`,
+    wanted: `targets of "${dataset}"`,
+    got: `targets of ${cached.join(', ')}`,
+    next: `add { from: ${dataset} } to the datasets of "${cache}" in the pipeline file`,
+  });
 }
 
 async function configOf(
