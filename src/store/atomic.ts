@@ -5,15 +5,13 @@
 import { dirname, join } from 'node:path';
 import { systemCodeOf } from '../core/failure.ts';
 import { type CommitFs, asStoreFailure, nodeFs } from './commit-fs.ts';
+import { stagingName } from './staging.ts';
 
-let counter = 0;
-
-/** A name no other process and no other call of this one uses. Leading dot: listings of committed files skip it. */
-export function stagingName(base: string): string {
-  counter += 1;
-  return `.${base}.${process.pid}-${counter}.tmp`;
-}
-
+/**
+ * Replaces `path` by `bytes`, creating its folder when needed. When it rejects, `path` holds its old bytes or, if only the last
+ * fsync failed, the new ones.
+ * @throws StillhouseError environment when the disk is full, read-only or not permitted.
+ */
 export async function writeAtomic(
   path: string,
   bytes: Uint8Array | string,
@@ -23,7 +21,7 @@ export async function writeAtomic(
   const staged = join(folder, stagingName('write'));
   try {
     await fs.makeFolder(folder);
-    await writeOver(fs, staged, typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
+    await fs.writeNew(staged, bytesOf(bytes));
     await fs.rename(staged, path);
     await fs.syncFolder(folder);
   } catch (error) {
@@ -32,7 +30,11 @@ export async function writeAtomic(
   }
 }
 
-/** Creates `path` only if nothing stands there. Returns false when something does. */
+/**
+ * Creates `path` only if nothing stands there. Returns false when something does. When it rejects because the last fsync
+ * failed, `path` exists with the whole content.
+ * @throws StillhouseError environment when the disk is full, read-only or not permitted.
+ */
 export async function writeIfAbsent(
   path: string,
   bytes: Uint8Array | string,
@@ -42,32 +44,33 @@ export async function writeIfAbsent(
   const staged = join(folder, stagingName('put'));
   try {
     await fs.makeFolder(folder);
-    await writeOver(fs, staged, typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
-    await fs.link(staged, path);
-    await fs.syncFolder(folder);
-    return true;
+    await fs.writeNew(staged, bytesOf(bytes));
+    const created = await linkIfAbsent(fs, staged, path);
+    if (created) await fs.syncFolder(folder);
+    return created;
   } catch (error) {
-    if (systemCodeOf(error) === 'EEXIST') return false;
     throw asStoreFailure(error, path);
   } finally {
     await discard(fs, staged);
   }
 }
 
-/** Another life with the same pid may have left the same staging name behind; it is garbage by construction. */
-async function writeOver(fs: CommitFs, staged: string, bytes: Uint8Array): Promise<void> {
+async function linkIfAbsent(fs: CommitFs, staged: string, path: string): Promise<boolean> {
   try {
-    await fs.writeNew(staged, bytes);
+    await fs.link(staged, path);
+    return true;
   } catch (error) {
-    if (systemCodeOf(error) !== 'EEXIST') throw error;
-    await fs.remove(staged);
-    await fs.writeNew(staged, bytes);
+    if (systemCodeOf(error) === 'EEXIST') return false;
+    throw error;
   }
 }
+
+const bytesOf = (content: Uint8Array | string): Uint8Array =>
+  typeof content === 'string' ? Buffer.from(content) : content;
 
 /** Removal is a courtesy: a leftover staging file is never read, so its own failure must not hide the first error. */
 async function discard(fs: CommitFs, staged: string): Promise<void> {
   await fs.remove(staged).catch((error: unknown) => {
-    if (systemCodeOf(error) === undefined && !(error instanceof Error)) throw error;
+    if (!(error instanceof Error)) throw error;
   });
 }

@@ -4,9 +4,11 @@
  */
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 
 export interface CommitFs {
+  /** Creates a folder and those above it, durably. Fails with ENOTDIR or EEXIST when a file stands there. */
   makeFolder(path: string): Promise<void>;
   /** Creates a file that must not exist, writes it whole and fsyncs it. */
   writeNew(path: string, bytes: Uint8Array): Promise<void>;
@@ -21,9 +23,26 @@ export interface CommitFs {
   sizeBytes(path: string): Promise<number>;
 }
 
+async function syncFolder(path: string): Promise<void> {
+  const folder = await fs.open(path, constants.O_RDONLY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
 export const nodeFs: CommitFs = {
   makeFolder: async (path) => {
-    await fs.mkdir(path, { recursive: true });
+    const whole = resolve(path);
+    const first = await fs.mkdir(whole, { recursive: true });
+    if (first === undefined) return;
+    // each new name is durable only when the folder that holds it has been synced
+    const stop = dirname(first);
+    for (let folder = dirname(whole); ; folder = dirname(folder)) {
+      await syncFolder(folder);
+      if (folder === stop) return;
+    }
   },
   writeNew: async (path, bytes) => {
     const file = await fs.open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
@@ -37,17 +56,15 @@ export const nodeFs: CommitFs = {
   rename: (from, to) => fs.rename(from, to),
   link: (from, to) => fs.link(from, to),
   remove: (path) => fs.rm(path, { force: true, recursive: true }),
-  syncFolder: async (path) => {
-    const folder = await fs.open(path, constants.O_RDONLY);
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
-  },
+  syncFolder,
   read: (path) => fs.readFile(path),
   list: (path) => fs.readdir(path),
   sizeBytes: async (path) => (await fs.stat(path)).size,
+};
+
+const A_FILE_STANDS_THERE = {
+  what: 'a file stands where a folder is needed',
+  next: 'remove or rename that file, or choose another folder',
 };
 
 const ADVICE: Readonly<Record<string, { what: string; next: string }>> = {
@@ -62,9 +79,12 @@ const ADVICE: Readonly<Record<string, { what: string; next: string }>> = {
   EROFS: { what: 'the folder is on a read-only medium', next: 'choose a folder that can be written to' },
   EACCES: { what: 'no permission', next: 'check the owner and mode of the path, or choose another folder' },
   EPERM: { what: 'not permitted', next: 'check the owner and mode of the path, or choose another folder' },
-  ENOTDIR: {
-    what: 'a file stands where a folder is needed',
-    next: 'remove or rename that file, or choose another folder',
+  ENOTDIR: A_FILE_STANDS_THERE,
+  // mkdir says EEXIST when a file has the very name of the folder
+  EEXIST: A_FILE_STANDS_THERE,
+  EISDIR: {
+    what: 'a folder stands where a file is needed',
+    next: 'name a file inside that folder, or remove the folder',
   },
   EMFILE: { what: 'too many open files', next: 'raise the limit (ulimit -n) and run the same command again' },
   EIO: {

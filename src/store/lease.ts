@@ -1,57 +1,96 @@
 /**
- * One process at a time in a folder. Ownership is a file with pid and host; a dead owner's file is taken over, so SIGKILL leaves
- * nothing that blocks the next start.
+ * One process at a time in a folder. Ownership is a file that names its owner; a dead owner's file is taken over, so SIGKILL
+ * leaves nothing that blocks the next start. Only whoever holds the take-over file beside it may remove a dead owner's file: of
+ * many that find it at once, one takes it.
  */
-import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { z } from 'zod';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { writeIfAbsent } from './atomic.ts';
-import { type CommitFs, nodeFs } from './commit-fs.ts';
+import { type CommitFs, asStoreFailure, nodeFs } from './commit-fs.ts';
+import { type ProcessIdentity, mayLive, thisProcess } from './process-identity.ts';
 
 export interface Lease {
+  /** Removes the file; a second call does nothing, for by then it may be another's. */
   release(): Promise<void>;
 }
 
-interface Owner {
-  readonly pid: number;
-  readonly host: string;
+const ownerSchema = z.object({ pid: z.int(), host: z.string(), birth: z.string().nullable() });
+
+/** Leases of this process: its own pid in a file says nothing about whether it still holds it. */
+const held = new Set<string>();
+
+/** @throws StillhouseError environment (exit code 5) when a living process, this one too, holds it. */
+export async function takeLease(path: string, fs: CommitFs = nodeFs): Promise<Lease> {
+  const key = resolve(path);
+  const mine = thisProcess();
+  if (held.has(key)) throw busy(path, mine);
+  held.add(key);
+  try {
+    await settle(path, mine, fs);
+  } catch (error) {
+    held.delete(key);
+    throw error;
+  }
+  let released = false;
+  return {
+    release: async () => {
+      if (released) return;
+      released = true;
+      try {
+        await fs.remove(path);
+      } catch (error) {
+        throw asStoreFailure(error, path);
+      } finally {
+        held.delete(key);
+      }
+    },
+  };
 }
 
-/** @throws StillhouseError environment when a living process holds it. */
-export async function takeLease(path: string, fs: CommitFs = nodeFs): Promise<Lease> {
-  const mine: Owner = { pid: process.pid, host: hostname() };
+async function settle(path: string, mine: ProcessIdentity, fs: CommitFs): Promise<void> {
+  const file = JSON.stringify(mine);
   for (let attempt = 0; attempt < 10; attempt++) {
-    if (await writeIfAbsent(path, JSON.stringify(mine), fs)) return { release: () => fs.remove(path) };
+    if (await writeIfAbsent(path, file, fs)) return;
     const owner = await readOwner(path, fs);
-    if (owner !== null && (owner.host !== mine.host || (owner.pid !== mine.pid && isAlive(owner.pid))))
-      throw busy(path, owner);
-    await fs.remove(path);
+    if (owner !== null && isHeldBy(owner, mine)) throw busy(path, owner);
+    const takeOver = `${path}.takeover`;
+    if (!(await writeIfAbsent(takeOver, file, fs))) {
+      const other = await readOwner(takeOver, fs);
+      if (other !== null && isHeldBy(other, mine)) throw busy(path, other);
+      await fs.remove(takeOver);
+      continue;
+    }
+    try {
+      // read again: whoever held the take-over file before may have put a living owner's file here
+      const found = await readOwner(path, fs);
+      if (found !== null && isHeldBy(found, mine)) throw busy(path, found);
+      await fs.remove(path);
+      if (await writeIfAbsent(path, file, fs)) return;
+    } finally {
+      await fs.remove(takeOver);
+    }
   }
   throw new Error(`internal: could not settle who owns ${path}`);
 }
 
-async function readOwner(path: string, fs: CommitFs): Promise<Owner | null> {
+function isHeldBy(owner: ProcessIdentity, mine: ProcessIdentity): boolean {
+  const self = owner.host === mine.host && owner.pid === mine.pid;
+  return !self && mayLive(owner);
+}
+
+/** Null when the file is gone or holds no owner. */
+async function readOwner(path: string, fs: CommitFs): Promise<ProcessIdentity | null> {
   try {
-    const value: unknown = JSON.parse(Buffer.from(await fs.read(path)).toString('utf8'));
-    const fits = typeof value === 'object' && value !== null && 'pid' in value && 'host' in value;
-    return fits && typeof value.pid === 'number' && typeof value.host === 'string'
-      ? { pid: value.pid, host: value.host }
-      : null;
+    const parsed = ownerSchema.safeParse(JSON.parse(Buffer.from(await fs.read(path)).toString('utf8')));
+    return parsed.success ? parsed.data : null;
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT' || error instanceof SyntaxError) return null;
-    throw error;
+    throw asStoreFailure(error, path);
   }
 }
 
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemCodeOf(error) !== 'ESRCH';
-  }
-}
-
-function busy(path: string, owner: Owner): StillhouseError {
+function busy(path: string, owner: ProcessIdentity): StillhouseError {
   return new StillhouseError({
     kind: 'environment',
     what: 'another stillhouse process works in this folder',

@@ -1,0 +1,39 @@
+/**
+ * Names of files that are being written, and what becomes of those whose writer died. The name says host, pid and a random
+ * token of the writing thread: containers that share a folder have equal pids, threads of one process too.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { systemCodeOf } from '../core/failure.ts';
+import { type CommitFs, asStoreFailure } from './commit-fs.ts';
+import { isAlive } from './process-identity.ts';
+
+const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+const TOKEN = randomBytes(6).toString('hex');
+let counter = 0;
+
+/** A name no other process, thread or call uses. Leading dot: listings of committed files skip it. */
+export function stagingName(base: string): string {
+  counter += 1;
+  return `.${base}.${HOST}-${process.pid}-${TOKEN}-${counter}.tmp`;
+}
+
+const FORM = /^\.[a-z]+\.([0-9a-f]{8})-(\d+)-[0-9a-f]{12}-\d+\.tmp$/;
+
+/** Removes the staging files that dead processes of this host left in a folder; those of living ones stay. Returns how many. */
+export async function dropStaging(folder: string, fs: CommitFs): Promise<number> {
+  let dropped = 0;
+  try {
+    for (const name of await fs.list(folder)) {
+      const [, host, pid] = FORM.exec(name) ?? [];
+      if (host !== HOST || isAlive(Number(pid))) continue;
+      await fs.remove(join(folder, name));
+      dropped += 1;
+    }
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return dropped;
+    throw asStoreFailure(error, folder);
+  }
+  return dropped;
+}

@@ -1,0 +1,50 @@
+/** A file system for commits whose nth call fails as a disk would: what came before it is done, a failed write is torn. */
+import { type CommitFs, nodeFs } from '../../src/store/commit-fs.ts';
+
+export interface FailingFsOptions {
+  /** Which call fails, counted from 1; none when left out. */
+  readonly failAt?: number;
+  /** The system code it fails with; ENOSPC by default. */
+  readonly code?: string;
+  /** Whether every later call fails too, as on a disk that went away. */
+  readonly andAfter?: boolean;
+  readonly inner?: CommitFs;
+}
+
+export interface FailingFs extends CommitFs {
+  /** Names of the calls so far, the failed ones too. */
+  readonly calls: readonly (keyof CommitFs)[];
+}
+
+export function systemError(code: string): Error {
+  return Object.assign(new Error(`${code}: made to fail`), { code });
+}
+
+export function failingFs(options: FailingFsOptions = {}): FailingFs {
+  const { failAt, code = 'ENOSPC', andAfter = false, inner = nodeFs } = options;
+  const calls: (keyof CommitFs)[] = [];
+  const isFailing = (name: keyof CommitFs): boolean => {
+    calls.push(name);
+    return failAt !== undefined && (andAfter ? calls.length >= failAt : calls.length === failAt);
+  };
+  const step = async <T>(name: keyof CommitFs, call: () => Promise<T>): Promise<T> => {
+    if (isFailing(name)) throw systemError(code);
+    return call();
+  };
+  return {
+    calls,
+    makeFolder: (path) => step('makeFolder', () => inner.makeFolder(path)),
+    writeNew: async (path, bytes) => {
+      if (!isFailing('writeNew')) return inner.writeNew(path, bytes);
+      await inner.writeNew(path, bytes.subarray(0, bytes.length >> 1));
+      throw systemError(code);
+    },
+    rename: (from, to) => step('rename', () => inner.rename(from, to)),
+    link: (from, to) => step('link', () => inner.link(from, to)),
+    remove: (path) => step('remove', () => inner.remove(path)),
+    syncFolder: (path) => step('syncFolder', () => inner.syncFolder(path)),
+    read: (path) => step('read', () => inner.read(path)),
+    list: (path) => step('list', () => inner.list(path)),
+    sizeBytes: (path) => step('sizeBytes', () => inner.sizeBytes(path)),
+  };
+}
