@@ -16,7 +16,11 @@ export function buildProgram(context: ProgramContext): Command {
     .showHelpAfterError('(add --help for the options)')
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 a gate said no, 2 usage, 3 bad input, 4 integrity, 5 environment, 70 defect, 130 interrupted',
+      '\nExamples:\n' +
+        '  stillhouse audit --train photos/train --eval photos/eval\n' +
+        '  stillhouse cache --data photos/train --teacher nanodet@160,224 --views 2\n' +
+        '  stillhouse run pipelines/demo.yaml\n' +
+        '\nExit codes: 0 done, 1 a gate said no, 2 usage, 3 bad input, 4 integrity, 5 environment, 70 defect, 130 interrupted',
     );
   addPipelineCommands(program, context);
   addCacheCommands(program);

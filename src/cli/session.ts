@@ -7,6 +7,7 @@ import { bindPipeline, type PipelineFile } from '../run/pipeline.ts';
 import { finishRun } from '../stages/finish.ts';
 import { STAGES } from '../stages/registry.ts';
 import { type CommonOptions, cacheRootOf } from './common-options.ts';
+import { printJson } from './print-json.ts';
 import { progressPrinter } from './progress.ts';
 import { textTable } from './table.ts';
 
@@ -73,8 +74,4 @@ export async function runSession(input: SessionInput): Promise<void> {
   for (const line of finished.headlines) process.stdout.write(`${line}\n`);
   process.stdout.write(`report:  ${relative(process.cwd(), finished.reportPath)}\n`);
   process.stdout.write(`summary: ${relative(process.cwd(), join(result.folder, 'summary.json'))}\n`);
-}
-
-export function printJson(value: Json): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }

@@ -1,7 +1,7 @@
 /** Verbs that run stages: `run` takes a pipeline file, the others build a small pipeline from their options. */
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { readPipelineFile, type PipelineFile } from '../../run/pipeline.ts';
+import type { PipelineFile } from '../../run/pipeline.ts';
 import { type AdHocOptions, type AdHocVerb, adHocPipeline } from '../../stages/ad-hoc.ts';
 import {
   type CommonOptions,
@@ -12,7 +12,7 @@ import {
   withCommonOptions,
 } from '../common-options.ts';
 import type { ProgramContext } from '../program-context.ts';
-import { runSession } from '../session.ts';
+import type { SessionInput } from '../session.ts';
 
 interface VerbOptions extends CommonOptions {
   readonly name: string;
@@ -31,7 +31,8 @@ export function addPipelineCommands(program: Command, context: ProgramContext): 
       .description('run a pipeline file; unchanged stages are skipped')
       .argument('<pipeline.yaml>', 'the pipeline'),
   ).action(async (path: string, options: CommonOptions) => {
-    await runSession({ file: await readPipelineFile(path), path, options, ...context });
+    const { readPipelineFile } = await import('../../run/pipeline.ts');
+    await runLoaded({ file: await readPipelineFile(path), path, options, ...context });
   });
 
   adHoc(
@@ -69,6 +70,12 @@ export function addPipelineCommands(program: Command, context: ProgramContext): 
   configureAdHoc(cache, context, 'cache', ['data', 'teacher', 'views']);
 }
 
+/** The engines take a second to load: only a run pays for them, not `--help`. */
+async function runLoaded(input: SessionInput): Promise<void> {
+  const { runSession } = await import('../session.ts');
+  await runSession(input);
+}
+
 type Wanted = 'data' | 'train' | 'eval' | 'teacher' | 'views' | 'steps';
 
 function adHoc(
@@ -103,7 +110,7 @@ function configureAdHoc(
   // `cache` itself is where the targets lie by default
   command.option('--name <name>', 'name of the run folder', runName, verb === 'cache' ? 'targets' : verb);
   withCommonOptions(command).action(async (options: VerbOptions) => {
-    await runSession({
+    await runLoaded({
       file: pipelineOf(verb, wanted, options),
       path: join(resolve('.'), `${verb} options`),
       options,

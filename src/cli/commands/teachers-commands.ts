@@ -1,10 +1,8 @@
 /** `teachers ls` and `teachers check`: which manifests there are, and whether one fits its model. */
 import type { Command } from 'commander';
 import type { Json } from '../../core/canonical-json.ts';
-import { listTeachers, loadTeacher } from '../../teachers/registry.ts';
-import { checkTeacher } from '../../teachers/check.ts';
 import { wholeNumber } from '../common-options.ts';
-import { printJson } from '../session.ts';
+import { printJson } from '../print-json.ts';
 import { textTable } from '../table.ts';
 
 export function addTeachersCommands(program: Command): void {
@@ -14,6 +12,7 @@ export function addTeachersCommands(program: Command): void {
     .description('name, engine, licence, sizes, where the weights come from')
     .option('--json', 'one JSON document on stdout', false)
     .action(async (options: { json: boolean }) => {
+      const { listTeachers } = await import('../../teachers/registry.ts');
       const all = await listTeachers();
       if (options.json) printJson(all as unknown as Json);
       else
@@ -32,6 +31,8 @@ export function addTeachersCommands(program: Command): void {
     .option('--image <path>', 'an image to look at (default: a grey ramp)')
     .option('--json', 'one JSON document on stdout', false)
     .action(async (name: string, options: { size?: number; image?: string; json: boolean }) => {
+      const { loadTeacher } = await import('../../teachers/registry.ts');
+      const { checkTeacher } = await import('../../teachers/check.ts');
       const result = await checkTeacher(await loadTeacher(name, '.'), options);
       if (options.json) printJson(result as unknown as Json);
       else

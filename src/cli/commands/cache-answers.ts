@@ -1,0 +1,96 @@
+/** What a cache holds, and whether it can be trusted. */
+import * as fsp from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { openCatalogue } from '../../cache/catalogue.ts';
+import { spaceLabel } from '../../cache/space.ts';
+import { type VerifyLevel, verifyCache } from '../../cache/verify.ts';
+import type { Json } from '../../core/canonical-json.ts';
+import { StillhouseError, systemCodeOf } from '../../core/failure.ts';
+import { printJson } from '../print-json.ts';
+import { textTable } from '../table.ts';
+
+export interface StoreOptions {
+  readonly cache: string;
+  readonly json: boolean;
+}
+
+export interface VerifyOptions extends StoreOptions {
+  readonly level: VerifyLevel;
+  readonly repair: boolean;
+}
+
+/** @throws StillhouseError bad-input when the folder is no cache. */
+export async function listCache(options: StoreOptions): Promise<void> {
+  await needCache(options.cache);
+  const catalogue = await openCatalogue(resolve(options.cache));
+  const spaces = [...catalogue.spaces.values()].map((space) => ({
+    space: spaceLabel(space.descriptor),
+    id: space.id,
+    shape: space.descriptor.shape,
+    codec: space.descriptor.codec.id,
+    rows: space.rows.size,
+    failed: space.parts.reduce((sum, part) => sum + part.index.ok.reduce((bad, ok) => bad + (1 - ok), 0), 0),
+    parts: space.parts.length,
+    bytes: space.parts.reduce((sum, part) => sum + part.entry.sizeBytes, 0),
+  }));
+  const missing = catalogue.missingParts.length;
+  if (options.json) {
+    printJson({ root: options.cache, spaces, missingParts: missing });
+    return;
+  }
+  const rows = spaces.map((s) => [
+    s.space,
+    s.id,
+    s.shape.join('x'),
+    s.codec,
+    s.rows,
+    s.failed,
+    s.parts,
+    s.bytes,
+  ]);
+  const header = ['space', 'id', 'shape', 'codec', 'rows', 'failed', 'parts', 'bytes'];
+  process.stdout.write(`${textTable(header, rows)}\n`);
+  if (missing > 0)
+    process.stdout.write(`${missing} listed parts are gone; the next run computes them again\n`);
+}
+
+/** @throws StillhouseError integrity when something is wrong and was not repaired. */
+export async function checkCache(options: VerifyOptions): Promise<void> {
+  await needCache(options.cache);
+  const { cache, level, repair } = options;
+  const result = await verifyCache({ root: resolve(cache), level, repair });
+  if (options.json) printJson(result as unknown as Json);
+  else {
+    process.stdout.write(`${result.parts} parts, ${result.rows} rows, checked at level ${result.level}\n`);
+    const rows = result.findings.map((f) => [f.file, f.problem, f.detail]);
+    if (rows.length > 0) process.stdout.write(`${textTable(['file', 'problem', 'detail'], rows)}\n`);
+  }
+  const wrong = result.findings.filter(({ problem }) => problem !== 'unlisted');
+  if (wrong.length > 0 && !repair)
+    throw new StillhouseError({
+      kind: 'integrity',
+      what: `${wrong.length} findings in the cache`,
+      where: cache,
+      next: 'run `stillhouse cache verify --repair`, then the run that fills it',
+    });
+}
+
+/** A mistyped path must not look like an empty cache. */
+async function needCache(folder: string): Promise<void> {
+  const path = join(resolve(folder), 'FORMAT');
+  await fsp.access(path).catch((error: unknown) => {
+    const code = systemCodeOf(error);
+    if (code === undefined) throw error;
+    throw new StillhouseError(
+      {
+        kind: 'bad-input',
+        what: 'there is no cache here',
+        where: resolve(folder),
+        wanted: 'a folder that holds the file FORMAT',
+        got: code,
+        next: 'name the cache with --cache, or fill one with `stillhouse cache --data ... --teacher ...`',
+      },
+      error,
+    );
+  });
+}
