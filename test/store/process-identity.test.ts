@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { Writable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { isAlive, mayLive, thisProcess } from '../../src/store/process-identity.ts';
 import { deadPid } from '../support/other-process.ts';
@@ -32,15 +33,19 @@ describe('a process identity', () => {
   it.runIf(process.platform === 'linux')(
     'of a process that ended but was not asked for is dead',
     async () => {
-      // the shell starts a child that ends at once, then becomes a program that never waits for it
-      const shell = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
-        stdio: ['ignore', 'pipe', 'ignore'],
-      });
+      // the shell starts a child that reads to the end of pipe 3, then becomes a program that never waits for it
+      const script = 'cat <&3 & echo $!; exec sleep 60 3<&-';
+      const shell = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore', 'pipe'] });
       onTestFinished(() => void shell.kill('SIGKILL'));
-      const [text] = (await once(shell.stdout, 'data')) as [Buffer];
+      const [text] = (await once(shell.stdio[1]!, 'data')) as [Buffer];
       const pid = Number(text);
+      const name = () => readFile(`/proc/${shell.pid!}/comm`, 'latin1');
+      await expect.poll(name, { timeout: 20_000 }).toBe('sleep\n');
+      const pipe = shell.stdio[3];
+      if (!(pipe instanceof Writable)) throw new Error('no pipe');
+      pipe.end();
       const state = async () => (await readFile(`/proc/${pid}/stat`, 'latin1')).split(') ')[1]?.[0];
-      await expect.poll(state, { timeout: 5000 }).toBe('Z');
+      await expect.poll(state, { timeout: 20_000 }).toBe('Z');
       expect(isAlive(pid)).toBe(true);
       expect(mayLive({ pid, host: hostname(), birth: null })).toBe(false);
     },
