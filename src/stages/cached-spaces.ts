@@ -71,11 +71,14 @@ export async function openSpaces(
   return { catalogue, byLabel };
 }
 
+/** Targets up to this size are kept in memory while they are read; larger caches are read row by row. */
+export const RESIDENT_TARGET_BYTES = 2 * 2 ** 30;
+
 /** Full-view targets of some images as one matrix, [n, product of shape]; rows that are absent or failed are zero. */
 export async function fullViewMatrix(space: CachedSpace, rows: readonly ImageRow[]): Promise<Float32Array> {
   const width = rowValuesOf(space.descriptor.shape);
   const matrix = new Float32Array(rows.length * width);
-  const reader = new TargetReader();
+  const reader = new TargetReader({ residentBytes: RESIDENT_TARGET_BYTES });
   const view = viewIdOf(FULL_VIEW);
   try {
     for (const [i, row] of rows.entries())

@@ -8,7 +8,7 @@ import { viewIdOf } from '../images/view.ts';
 import type { Sample } from '../loader/batches.ts';
 import { ChannelMoments } from '../student/channel-moments.ts';
 import type { StudentConfig, TargetSpec } from '../student/student-config.ts';
-import type { NamedSpace, cacheFactsSchema } from './cached-spaces.ts';
+import { type NamedSpace, RESIDENT_TARGET_BYTES, type cacheFactsSchema } from './cached-spaces.ts';
 
 export function targetSpecs(spaces: readonly NamedSpace[]): TargetSpec[] {
   const specs = new Map<string, TargetSpec>();
@@ -44,18 +44,16 @@ export interface StandardisationInput {
   readonly weights: StudentConfig['weights'];
 }
 
-/** Per-channel mean and deviation of each teacher's summary and spatial targets, over all samples and resolutions. */
+/** Per-channel mean and deviation of each target, over all samples. */
 export async function standardisationOf(
   input: StandardisationInput,
 ): Promise<StudentConfig['standardisation']> {
-  const moments = new Map<string, ChannelMoments>();
-  const reader = new TargetReader();
+  const found: StudentConfig['standardisation'] = {};
+  const reader = new TargetReader({ residentBytes: RESIDENT_TARGET_BYTES });
   try {
     for (const { label, teacher, kind, shape } of input.spaces) {
       if ((input.weights[teacher]?.[kind] ?? 0) === 0) continue;
-      const name = `${teacher}.${kind}`;
-      const sums = moments.get(name) ?? new ChannelMoments(shape.at(-1)!);
-      moments.set(name, sums);
+      const sums = new ChannelMoments(shape.at(-1)!);
       const row = new Float32Array(rowValuesOf(shape));
       for (const { image, view } of input.samples)
         if (
@@ -66,9 +64,10 @@ export async function standardisationOf(
           )
         )
           sums.add(row);
+      found[label] = sums.standardisation();
     }
   } finally {
     await reader.close();
   }
-  return Object.fromEntries([...moments].map(([name, sums]) => [name, sums.standardisation()]));
+  return found;
 }

@@ -13,7 +13,13 @@ import { writeAtomic } from '../store/atomic.ts';
 import { decodeCheckpoint, encodeCheckpoint } from '../student/checkpoint.ts';
 import { type StudentConfig, parseStudentConfig } from '../student/student-config.ts';
 import { type StepRecord, type TrainState, initialState, train } from '../student/trainer.ts';
-import { type NamedSpace, cacheFactsSchema, cachedSpacesOf, openSpaces } from './cached-spaces.ts';
+import {
+  type NamedSpace,
+  cacheFactsSchema,
+  cachedSpacesOf,
+  openSpaces,
+  RESIDENT_TARGET_BYTES,
+} from './cached-spaces.ts';
 import { type OpenDataset, decoderOf, openDataset, upstreamOf } from './dataset-access.ts';
 import { writeOutput } from './ledger-table.ts';
 import { isHeldOut, samplesOf, studentPixels, trainBatches } from './student-data.ts';
@@ -66,7 +72,7 @@ const STEP_COLUMNS = { step: 'int32', name: 'string', value: 'double' } as const
 
 const stage: Stage<TrainParams, TrainPlan> = {
   name: 'train',
-  version: 1,
+  version: 2,
   params,
   inputs: ({ dataset, cache }) => [dataset, cache],
   sources: () => Promise.resolve({ engine: ort.env.versions.node ?? ort.env.versions.common }),
@@ -110,6 +116,7 @@ const stage: Stage<TrainParams, TrainPlan> = {
       pixels,
       batchSize: params.batchSize,
       seed: context.seed,
+      residentBytes: RESIDENT_TARGET_BYTES,
     });
     // each step blocks the event loop, so pixels are rendered before the first one as far as they fit into memory
     await pixels.prepare(samples, context);

@@ -134,7 +134,7 @@ export interface EvaluateOptions {
   readonly config: StudentConfig;
   readonly parameters: ParameterValues;
   readonly batches: AsyncIterable<TrainBatch>;
-  /** Standard deviations by `<teacher>.<kind>` for heads that were trained on targets as they are. */
+  /** Standard deviations by target input for heads that were trained on targets as they are. */
   readonly std?: Readonly<Record<string, readonly number[]>>;
   /** By target input: what predictions are multiplied by; 1 unless given. */
   readonly scales?: Readonly<Record<string, number>>;
@@ -168,9 +168,6 @@ export async function evaluateFidelity(options: EvaluateOptions): Promise<Record
     await compiled.close();
   }
   return Object.fromEntries(
-    heads.map(({ name, teacher, kind, sums }) => [
-      name,
-      sums.fidelity(options.std?.[`${teacher}.${kind}`], options.scales?.[name]),
-    ]),
+    heads.map(({ name, sums }) => [name, sums.fidelity(options.std?.[name], options.scales?.[name])]),
   );
 }

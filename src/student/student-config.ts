@@ -62,7 +62,10 @@ export const studentConfigSchema = z.strictObject({
   targets: z.array(targetSchema).min(1),
   /** Loss weights per teacher (lambda and gamma of AM-RADIO §3.4). */
   weights: z.record(teacherName, z.strictObject({ summary: z.number().min(0), spatial: z.number().min(0) })),
-  /** By `<teacher>.summary` and `<teacher>.spatial`; a missing entry leaves those targets as the teacher gave them. */
+  /**
+   * By `<teacher>@<px>.summary` and `.spatial`: one head answers for all resolutions of a teacher, and each has its own mean and
+   * deviation. A missing entry leaves those targets as the teacher gave them.
+   */
   standardisation: z.record(z.string(), standardisationSchema),
   optimiser: optimiserSchema,
   batchSize: positiveInt,
@@ -117,18 +120,23 @@ function* targetFindings(config: StudentConfig): Generator<string> {
     if (!config.vit.teachers.includes(teacher)) yield `target of unknown teacher ${teacher}`;
   for (const teacher of Object.keys(config.weights))
     if (!config.vit.teachers.includes(teacher)) yield `weights for unknown teacher ${teacher}`;
-  const kinds = config.vit.teachers.flatMap((teacher) => [`${teacher}.summary`, `${teacher}.spatial`]);
-  for (const key of Object.keys(config.standardisation))
-    if (!kinds.includes(key)) yield `standardisation of unknown ${key}`;
+  const widthOf = new Map(
+    config.targets.flatMap((target) => [
+      [`${targetLabel(target)}.summary`, target.summaryWidth],
+      [`${targetLabel(target)}.spatial`, target.spatialShape?.[2] ?? null],
+    ]),
+  );
+  for (const [key, { mean, std }] of Object.entries(config.standardisation)) {
+    const width = widthOf.get(key) ?? null;
+    if (width === null) yield `standardisation of unknown ${key}`;
+    else if (mean.length !== width || std.length !== width)
+      yield `standardisation of ${key} has ${mean.length} means, ${std.length} stds, wanted ${width}`;
+  }
   for (const teacher of config.vit.teachers) {
     if (config.weights[teacher] === undefined) yield `no weights for teacher ${teacher}`;
     for (const kind of ['summary', 'spatial'] as const) {
       const widths = new Set(widthsOf(config, teacher, kind));
       if (widths.size > 1) yield `${teacher}.${kind} has widths ${[...widths].join(' and ')}`;
-      const [width] = widths;
-      const standard = config.standardisation[`${teacher}.${kind}`];
-      if (standard && (standard.mean.length !== width || standard.std.length !== width))
-        yield `standardisation of ${teacher}.${kind} has ${standard.mean.length} means, ${standard.std.length} stds, wanted ${width ?? 0}`;
     }
   }
   if (!config.vit.teachers.some((t) => isLearned(config, t, 'summary') || isLearned(config, t, 'spatial')))

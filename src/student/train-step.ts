@@ -201,7 +201,7 @@ function meanOverResolutions(
 
 /** Targets [B, ..., C] on the scale that the heads predict: (y - mean) / std per channel, or unchanged. */
 export function standardised(config: StudentConfig, input: TargetInput, target: tf.Tensor): tf.Tensor {
-  const standard = config.standardisation[`${input.teacher}.${input.kind}`];
+  const standard = config.standardisation[input.name];
   if (standard === undefined) return target;
   const scale = tf.tensor1d(standard.std.map((std) => 1 / std));
   return tf.mul(tf.sub(target, tf.tensor1d([...standard.mean])), scale);

@@ -10,7 +10,7 @@ import { tinyConfig } from './tiny.ts';
 const state = {
   ...initialState(
     tinyConfig({
-      standardisation: { 'sem.summary': { mean: [0, 1, 2, 3, 4, 5], std: [1, 2, 3, 4, 5, 6.1] } },
+      standardisation: { 'sem@16.summary': { mean: [0, 1, 2, 3, 4, 5], std: [1, 2, 3, 4, 5, 6.1] } },
     }),
   ),
   step: 12,
@@ -58,10 +58,10 @@ describe('parseStudentConfig', () => {
     const wrong = tinyConfig({
       vit: { ...tinyConfig().vit, patchPx: 3, heads: 5 },
       weights: { sem: { summary: 1, spatial: 1 }, egde: { summary: 0, spatial: 1 } },
-      standardisation: { 'sem.summmary': { mean: [0], std: [1] } },
+      standardisation: { 'sem@16.summmary': { mean: [0], std: [1] } },
     });
     expect(() => parseStudentConfig(wrong, 'f')).toThrow(
-      /imagePx 8 is no multiple of patchPx 3.*width 16 is no multiple of heads 5.*unknown teacher egde.*unknown sem.summmary.*no weights for teacher edge/,
+      /imagePx 8 is no multiple of patchPx 3.*width 16 is no multiple of heads 5.*unknown teacher egde.*unknown sem@16\.summmary.*no weights for teacher edge/,
     );
   });
 

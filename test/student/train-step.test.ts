@@ -138,7 +138,7 @@ describe('lossesOf', () => {
       ]),
     );
     const plain = lossesOf(only, heads, tensorsOf(feeds))['loss']!.dataSync()[0]!;
-    const standardisation = { 'sem.spatial': { mean, std } };
+    const standardisation = { 'sem@16.spatial': { mean, std }, 'sem@32.spatial': { mean, std } };
     const restored = lossesOf({ ...only, standardisation }, heads, tensorsOf(moved))['loss']!.dataSync()[0]!;
     expect(restored).toBeCloseTo(plain, 4);
     expect(lossesOf(only, heads, tensorsOf(moved))['loss']!.dataSync()[0]!).not.toBeCloseTo(plain, 1);
