@@ -63,13 +63,15 @@ export async function checkCache(options: VerifyOptions): Promise<void> {
   else {
     process.stdout.write(`${result.parts} parts, ${result.rows} rows, checked at level ${result.level}\n`);
     const rows = result.findings.map((f) => [f.file, f.problem, f.detail]);
+    if (result.repaired > 0)
+      process.stdout.write(`${result.repaired} parts set aside; the next run computes their rows again\n`);
     if (rows.length > 0) process.stdout.write(`${textTable(['file', 'problem', 'detail'], rows)}\n`);
   }
   const wrong = result.findings.filter(({ problem }) => problem !== 'unlisted');
   if (wrong.length > 0 && !repair)
     throw new StillhouseError({
       kind: 'integrity',
-      what: `${wrong.length} findings in the cache`,
+      what: `the cache has ${wrong.length} ${wrong.length === 1 ? 'finding' : 'findings'}`,
       where: cache,
       next: 'run `stillhouse cache verify --repair`, then the run that fills it',
     });
