@@ -4,7 +4,7 @@
  */
 import * as fsp from 'node:fs/promises';
 import { join } from 'node:path';
-import { canonicalJson, type Json } from '../core/canonical-json.ts';
+import { canonicalJson } from '../core/canonical-json.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import type { SpaceId } from '../core/ids.ts';
 import {
@@ -13,11 +13,13 @@ import {
   readPartIndex,
   readPartLayout,
 } from '../format/tensor-part-layout.ts';
+import type { TensorDtype } from '../format/tensor-part.ts';
 import { writeAtomic, writeIfAbsent } from '../store/atomic.ts';
 import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
 import { type PartEntry, listOrNone, readJournals } from './journal.ts';
 import { type RowKey, rowKeysOf } from './row-key.ts';
-import { type SpaceDescriptor, spaceFolderName, spaceIdOf } from './space.ts';
+import { CODEC_DTYPE, type SpaceDescriptor, spaceFolderName, spaceIdOf } from './space.ts';
+import { readDescriptors } from './space-files.ts';
 
 export const FORMAT = { format: 'stillhouse-cache', major: 1 } as const;
 
@@ -54,7 +56,8 @@ export async function ensureCache(root: string, fs: CommitFs = nodeFs): Promise<
   await checkFormat(root, fs);
 }
 
-async function checkFormat(root: string, fs: CommitFs): Promise<boolean> {
+/** Whether a cache is there. @throws StillhouseError integrity when it is of another version, or something else. */
+export async function checkFormat(root: string, fs: CommitFs): Promise<boolean> {
   const path = join(root, 'FORMAT');
   let text: string;
   try {
@@ -74,16 +77,6 @@ async function checkFormat(root: string, fs: CommitFs): Promise<boolean> {
     got: text.slice(0, 200),
     next: 'use the stillhouse version that wrote it, or point --cache to another folder',
   });
-}
-
-/** Writes the immutable descriptor of a space once. */
-export async function registerSpace(
-  root: string,
-  space: SpaceDescriptor,
-  fs: CommitFs = nodeFs,
-): Promise<void> {
-  const path = join(root, 'spaces', `${spaceIdOf(space)}.json`);
-  await writeIfAbsent(path, `${canonicalJson(space as unknown as Json)}\n`, fs);
 }
 
 /** Reads the whole catalogue; `only` limits it to some spaces. An absent cache is an empty catalogue. */
@@ -111,7 +104,7 @@ export async function openCatalogue(
     );
     const parts: CachedPart[] = [];
     for (const entry of entries) {
-      const part = await openPart(root, entry, id);
+      const part = await openPart(root, entry, descriptor);
       if (part) parts.push(part);
       else missingParts.push(entry);
     }
@@ -129,39 +122,15 @@ function placesOf(parts: readonly CachedPart[]): Map<RowKey, RowPlace> {
   return rows;
 }
 
-async function readDescriptors(root: string, fs: CommitFs): Promise<SpaceDescriptor[]> {
-  const folder = join(root, 'spaces');
-  const found: SpaceDescriptor[] = [];
-  for (const name of (await listOrNone(folder, fs)).sort()) {
-    const where = join(folder, name);
-    const descriptor = parseJson(
-      Buffer.from(await fs.read(where)).toString('utf8'),
-    ) as SpaceDescriptor | null;
-    if (descriptor === null || `${spaceIdOf(descriptor)}.json` !== name)
-      throw new StillhouseError({
-        kind: 'integrity',
-        what: 'the description of a space was changed',
-        where,
-        wanted: `content that hashes to ${name.replace('.json', '')}`,
-        got: descriptor === null ? 'no JSON' : spaceIdOf(descriptor),
-        next: 'restore the file from a copy; its targets cannot be trusted under another description',
-      });
-    found.push(descriptor);
-  }
-  return found;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
-}
-
-/** Opens one part by its small columns. Null when the file is gone. @throws StillhouseError integrity when it is damaged. */
-export async function openPart(root: string, entry: PartEntry, space: SpaceId): Promise<CachedPart | null> {
+/**
+ * Opens one part by its small columns. Null when the file is gone.
+ * @throws StillhouseError integrity when it is damaged, or not the part of that space that the journal lists.
+ */
+export async function openPart(
+  root: string,
+  entry: PartEntry,
+  space: SpaceDescriptor,
+): Promise<CachedPart | null> {
   const path = join(root, 'data', entry.file);
   let file: fsp.FileHandle;
   try {
@@ -178,24 +147,43 @@ export async function openPart(root: string, entry: PartEntry, space: SpaceId): 
       return bytes.subarray(0, bytesRead);
     };
     const layout = await readPartLayout(read, sizeBytes, path);
-    if (
-      layout.metadata.get('stillhouse.space') !== space ||
-      layout.rows !== entry.rows ||
-      sizeBytes !== entry.sizeBytes
-    )
+    const wanted = partSummary({
+      rows: entry.rows,
+      space: spaceIdOf(space),
+      shape: space.shape,
+      dtype: CODEC_DTYPE[space.codec.id],
+      sizeBytes: entry.sizeBytes,
+    });
+    const got = partSummary({
+      ...layout,
+      space: layout.metadata.get('stillhouse.space') ?? 'none',
+      sizeBytes,
+    });
+    if (got !== wanted)
       throw new StillhouseError({
         kind: 'integrity',
         what: 'a cache part is not the one its journal lists',
         where: path,
-        wanted: `${entry.rows} rows of space ${space}, ${entry.sizeBytes} bytes`,
-        got: `${layout.rows} rows of space ${layout.metadata.get('stillhouse.space') ?? 'none'}, ${sizeBytes} bytes`,
-        next: 'remove the file and run again: its rows are computed anew',
+        wanted,
+        got,
+        next: 'run `stillhouse cache verify --repair`; the affected rows are computed again by the next run',
       });
-    return { entry, path, layout, index: await readPartIndex(read, layout) };
+    return { entry, path, layout, index: await readPartIndex(read, layout, path) };
   } finally {
     await file.close();
   }
 }
+
+interface PartSummary {
+  readonly rows: number;
+  readonly space: string;
+  readonly shape: readonly number[];
+  readonly dtype: TensorDtype;
+  readonly sizeBytes: number;
+}
+
+const partSummary = ({ rows, space, shape, dtype, sizeBytes }: PartSummary): string =>
+  `${rows} rows of ${dtype} [${shape.join(',')}] of space ${space}, ${sizeBytes} bytes`;
 
 /** Pins a catalogue: the list of parts a reader used, as `snapshots/<n>.json`, created only if absent. Returns n. */
 export async function writeSnapshot(

@@ -3,14 +3,15 @@
  * unit at a time. While the engine works on one unit the next one is decoded.
  */
 import pLimit from 'p-limit';
-import { encodeHalf } from '../core/half.ts';
-import { KEY_BYTES, VIEW_BYTES, rowValuesOf } from '../format/tensor-part.ts';
+import type { ImageId } from '../core/ids.ts';
+import { rowValuesOf } from '../format/tensor-part.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import type { RgbImage } from '../images/rgb-image.ts';
 import type { TeacherAnswer, TeacherSession } from '../teachers/teacher.ts';
 import type { ViewRenderer } from '../teachers/preprocess.ts';
-import type { CachePlan, CacheUnit, SpaceGroup, WantedRow } from './plan.ts';
-import { type SpaceDescriptor, spaceLabel } from './space.ts';
+import type { CachePlan, CacheUnit, MissingRows, SpaceGroup, WantedRow } from './plan.ts';
+import { spaceLabel } from './space.ts';
+import { partOf } from './target-part.ts';
 import type { CacheWriter, PartToWrite } from './write.ts';
 
 /** A group with what it takes to fill it. */
@@ -64,38 +65,65 @@ export async function fillCache(options: FillOptions): Promise<FillResult> {
   const total = plan.units.reduce((sum, unit) => sum + unitTargets(unit), 0);
   let done = 0;
   let next = plan.units[0] === undefined ? undefined : renderUnit(plan.units[0], engines, options, counter);
-  for (const [i, unit] of plan.units.entries()) {
-    signal.throwIfAborted();
-    const rendered = await next!;
-    const following = plan.units[i + 1];
-    next = following === undefined ? undefined : renderUnit(following, engines, options, counter);
-    // a failure of the next unit is thrown when its turn comes, not as an unhandled rejection now
-    next?.catch(() => undefined);
-    const parts: PartToWrite[] = [];
-    for (const { group, rows } of unit.missing) {
-      const answers = await askTeacher(engines.get(group)!, rows, rendered.get(group)!, signal, (count) => {
-        done += count;
-        options.onProgress(done, total);
-      });
-      for (const space of group.spaces) {
-        const values = space.tap.kind === 'summary' ? answers.summary : answers.spatial;
-        const part = partOf(
-          space,
-          rows.map((row) => unit.rows[row]!),
-          values!,
-        );
-        parts.push(part);
-        const fill = spaces.get(spaceLabel(space)) ?? { written: 0, failed: 0 };
+  try {
+    for (const [i, unit] of plan.units.entries()) {
+      signal.throwIfAborted();
+      const rendered = await next!;
+      const following = plan.units[i + 1];
+      next = following === undefined ? undefined : renderUnit(following, engines, options, counter);
+      // a failure of the next unit is thrown when its turn comes, not as an unhandled rejection now
+      next?.catch(() => undefined);
+      const parts: SpacePart[] = [];
+      for (const missing of unit.missing) {
+        const { group, rows } = missing;
+        const answers = await askTeacher(engines.get(group)!, rows, rendered.get(group)!, signal, (count) => {
+          done += count;
+          options.onProgress(done, total);
+        });
+        parts.push(...partsOf(unit, missing, answers));
+      }
+      await options.writer.commit(parts.map(({ part }) => part));
+      for (const { rows, part } of parts) {
+        const label = spaceLabel(part.space);
+        const fill = spaces.get(label) ?? { written: 0, failed: 0 };
         fill.written += rows.length;
         fill.failed += part.failures.length;
-        spaces.set(spaceLabel(space), fill);
-        for (const { row, reason } of part.failures)
-          failed.push({ image: unit.rows[rows[row]!]!.image, label: spaceLabel(space), reason });
+        spaces.set(label, fill);
+        for (const { row, reason } of part.failures) failed.push({ image: rows[row]!.image, label, reason });
       }
     }
-    await options.writer.commit(parts);
+  } finally {
+    // nothing is left running: decoding of the next unit ends, well or badly, before the caller closes its teachers
+    await next?.catch(() => undefined);
   }
   return { spaces, failed, decodes: counter.decodes };
+}
+
+interface SpacePart {
+  readonly rows: readonly WantedRow[];
+  readonly part: PartToWrite;
+}
+
+/** One part per space of the group that lacks rows, holding exactly those. */
+function partsOf(unit: CacheUnit, missing: MissingRows, answers: TeacherAnswer): SpacePart[] {
+  return missing.group.spaces.flatMap((space, i): SpacePart[] => {
+    const positions = missing.bySpace[i]!;
+    if (positions.length === 0) return [];
+    const values = space.tap.kind === 'summary' ? answers.summary : answers.spatial;
+    if (values === null) throw new Error(`internal: ${spaceLabel(space)} has no answer`);
+    const rows = positions.map((position) => unit.rows[missing.rows[position]!]!);
+    return [{ rows, part: partOf(space, rows, rowsAt(values, positions, rowValuesOf(space.shape))) }];
+  });
+}
+
+/** Rows of [n, width] at some positions; the array itself when it is all of them. */
+function rowsAt(values: Float32Array, positions: readonly number[], width: number): Float32Array {
+  if (positions.length * width === values.length) return values;
+  const out = new Float32Array(positions.length * width);
+  positions.forEach((position, i) =>
+    out.set(values.subarray(position * width, (position + 1) * width), i * width),
+  );
+  return out;
 }
 
 const unitTargets = (unit: CacheUnit): number =>
@@ -108,22 +136,24 @@ async function renderUnit(
   counter: { decodes: number },
 ): Promise<RenderedUnit> {
   const rendered = new Map(unit.missing.map(({ group }) => [group, new Map<number, Uint8Array>()]));
-  const byImage = new Map<ImageRow, number[]>();
+  const lacking = unit.missing.map(({ rows }) => new Set(rows));
+  // by id: two datasets may each have a record of the same image
+  const byImage = new Map<ImageId, number[]>();
   unit.rows.forEach((row, i) => {
-    if (unit.missing.some((entry) => entry.rows.includes(i)))
-      byImage.set(row.image, [...(byImage.get(row.image) ?? []), i]);
+    if (lacking.some((rows) => rows.has(i)))
+      byImage.set(row.image.id, [...(byImage.get(row.image.id) ?? []), i]);
   });
   const limit = pLimit(options.workers);
   await Promise.all(
-    [...byImage].map(([image, rows]) =>
+    [...byImage.values()].map((rows) =>
       limit(async () => {
         options.signal.throwIfAborted();
-        const pixels = await options.decode(image);
+        const pixels = await options.decode(unit.rows[rows[0]!]!.image);
         counter.decodes += 1;
-        for (const { group, rows: lacking } of unit.missing) {
+        for (const [at, { group }] of unit.missing.entries()) {
           const engine = engines.get(group)!;
           for (const row of rows)
-            if (lacking.includes(row))
+            if (lacking[at]!.has(row))
               rendered.get(group)!.set(row, await engine.renderer.render(pixels, unit.rows[row]!.view));
         }
       }),
@@ -156,55 +186,4 @@ async function askTeacher(
     await new Promise((resolve) => setImmediate(resolve));
   }
   return all;
-}
-
-/** Largest finite binary16 value: anything beyond would silently become infinity. */
-const HALF_MAX = 65504;
-
-/** Encodes rows as f16; a row with a value that is not finite, or does not fit, is recorded as failed with a zero payload. */
-export function partOf(
-  space: SpaceDescriptor,
-  rows: readonly WantedRow[],
-  values: Float32Array,
-): PartToWrite {
-  const width = rowValuesOf(space.shape);
-  const payload = encodeHalf(values);
-  const ok = new Uint8Array(rows.length).fill(1);
-  const failures: { row: number; reason: string }[] = [];
-  rows.forEach((_, row) => {
-    const reason = trouble(values.subarray(row * width, (row + 1) * width));
-    if (reason === null) return;
-    ok[row] = 0;
-    payload.fill(0, row * width, (row + 1) * width);
-    failures.push({ row, reason });
-  });
-  const keys = Buffer.concat(rows.map((row) => Buffer.from(row.key.slice(0, KEY_BYTES * 2), 'hex')));
-  const views = Buffer.concat(rows.map((row) => Buffer.from(row.key.slice(KEY_BYTES * 2), 'hex')));
-  if (views.length !== rows.length * VIEW_BYTES) throw new Error('internal: a row key has the wrong length');
-  const dimNames = space.shape.length === 1 ? ['channel'] : ['row', 'column', 'channel'];
-  return {
-    space,
-    part: {
-      shape: space.shape,
-      dimNames,
-      dtype: 'float16',
-      rows: rows.length,
-      keys: ownBytes(keys),
-      views: ownBytes(views),
-      ok,
-      payload,
-    },
-    failures,
-  };
-}
-
-/** Node pools small buffers in one ArrayBuffer, and arrow must never see two columns over one (formats-and-loaders.md §3.2). */
-const ownBytes = (buffer: Buffer): Uint8Array => Uint8Array.from(buffer);
-
-function trouble(row: Float32Array): string | null {
-  for (const value of row) {
-    if (!Number.isFinite(value)) return 'non-finite';
-    if (Math.abs(value) > HALF_MAX) return 'beyond-f16';
-  }
-  return null;
 }

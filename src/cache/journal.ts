@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
-import { writeAtomic } from '../store/atomic.ts';
+import { writeIfAbsent } from '../store/atomic.ts';
 import type { CommitFs } from '../store/commit-fs.ts';
 
 const partEntry = z.strictObject({
-  /** `<space folder>/<file>` below `data/`. */
-  file: z.string(),
+  /** `<space folder>/<rows>.<digest>.arrow` below `data/`. */
+  file: z.string().regex(/^[^/.][^/]*\/\d+\.[0-9a-f]{32}\.arrow$/),
   rows: z.int().min(1),
   sizeBytes: z.int().min(1),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
@@ -31,8 +31,12 @@ export type JournalEntry = z.infer<typeof journalEntry>;
 
 const seqName = (seq: number): string => `${String(seq).padStart(12, '0')}.json`;
 
-export async function appendJournal(root: string, entry: JournalEntry, fs: CommitFs): Promise<void> {
-  await writeAtomic(join(root, 'log', entry.writer, seqName(entry.seq)), `${canonicalJson(entry)}\n`, fs);
+/** Adds an entry under the first free number from `entry.seq` on and returns that number: no entry is ever replaced. */
+export async function appendJournal(root: string, entry: JournalEntry, fs: CommitFs): Promise<number> {
+  for (let seq = entry.seq; ; seq++) {
+    const path = join(root, 'log', entry.writer, seqName(seq));
+    if (await writeIfAbsent(path, `${canonicalJson({ ...entry, seq })}\n`, fs)) return seq;
+  }
 }
 
 /** Every entry of every writer, ordered by writer and sequence. A missing `log` is an empty cache. */

@@ -32,8 +32,17 @@ export interface WantedRow {
 
 export interface CacheUnit {
   readonly rows: readonly WantedRow[];
-  /** Per group: indices into `rows` that at least one of its spaces lacks; only groups that lack some. */
-  readonly missing: readonly { readonly group: SpaceGroup; readonly rows: readonly number[] }[];
+  /** Only groups that lack some. */
+  readonly missing: readonly MissingRows[];
+}
+
+/** What one teacher at one size has to compute in a unit. */
+export interface MissingRows {
+  readonly group: SpaceGroup;
+  /** Indices into the unit's rows that at least one space of the group lacks. */
+  readonly rows: readonly number[];
+  /** Per space of the group: positions in `rows` that this space lacks. What it has already is not written again. */
+  readonly bySpace: readonly (readonly number[])[];
 }
 
 export interface SpaceCoverage {
@@ -76,10 +85,13 @@ export function planCache(options: CachePlanOptions): CachePlan {
   for (let start = 0; start < rows.length; start += unitRows) {
     const slice = rows.slice(start, start + unitRows);
     const missing = groups
-      .map((group) => ({
-        group,
-        rows: slice.flatMap((row, i) => (group.spaces.some((space) => lacks(space, row)) ? [i] : [])),
-      }))
+      .map((group): MissingRows => {
+        const rows = slice.flatMap((row, i) => (group.spaces.some((space) => lacks(space, row)) ? [i] : []));
+        const bySpace = group.spaces.map((space) =>
+          rows.flatMap((row, position) => (lacks(space, slice[row]!) ? [position] : [])),
+        );
+        return { group, rows, bySpace };
+      })
       .filter((entry) => entry.rows.length > 0);
     if (missing.length > 0) units.push({ rows: slice, missing });
   }

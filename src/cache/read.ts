@@ -1,29 +1,55 @@
 /**
  * Reads targets row by row, straight from the part files by offset, and checks each row's CRC: wrong bytes are never served.
  */
-import * as fsp from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { StillhouseError } from '../core/failure.ts';
+import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { decodeHalf } from '../core/half.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
 import { asStoreFailure } from '../store/commit-fs.ts';
 import type { CachedSpace, RowPlace } from './catalogue.ts';
+import { OpenFiles } from './open-files.ts';
+import { ResidentParts } from './resident-parts.ts';
 import type { RowKey } from './row-key.ts';
 
-/** Files kept open at once; parts beyond it are reopened when needed. */
 const OPEN_FILES = 256;
 
+const REPAIR = 'run `stillhouse cache verify --repair`; the affected rows are computed again by the next run';
+
+export interface TargetReaderOptions {
+  /** Files kept open at once; parts beyond it are reopened when needed. Default 256. */
+  readonly openFiles?: number;
+  /** Payload bytes kept in memory; parts are then read whole, each once. Default 0: every row is read by its offset. */
+  readonly residentBytes?: number;
+}
+
 export class TargetReader {
-  readonly #files = new Map<string, Promise<fsp.FileHandle>>();
+  readonly #files: OpenFiles;
+  readonly #resident: ResidentParts;
   /** Counted so that tests can assert what was read. */
-  readonly counts = { rows: 0, bytes: 0, opens: 0 };
+  readonly counts: { rows: number; bytes: number; readonly opens: number };
+
+  constructor(options: TargetReaderOptions = {}) {
+    const files = new OpenFiles(options.openFiles ?? OPEN_FILES);
+    this.#files = files;
+    this.#resident = new ResidentParts(options.residentBytes ?? 0, (bytes) => (this.counts.bytes += bytes));
+    this.counts = {
+      rows: 0,
+      bytes: 0,
+      get opens() {
+        return files.opens;
+      },
+    };
+  }
 
   /**
    * Decodes the target of `key` into `out` (float32, [product of shape]). Returns false, with `out` zeroed, when the row is
-   * absent or not ok.
-   * @throws StillhouseError integrity when the bytes do not match their CRC.
+   * absent or not ok. Calls may overlap.
+   * @throws StillhouseError integrity when the bytes do not match their CRC, or the part is gone or too short.
    */
   async readInto(space: CachedSpace, key: RowKey, out: Float32Array): Promise<boolean> {
+    const width = rowValuesOf(space.descriptor.shape);
+    if (out.length !== width)
+      throw new Error(`internal: a target of ${width} values is read into ${out.length}`);
     const place = space.rows.get(key);
     if (place === undefined || place.part.index.ok[place.row] === 0) {
       out.fill(0);
@@ -35,61 +61,58 @@ export class TargetReader {
         kind: 'integrity',
         what: 'a cached target is damaged: its checksum does not match',
         where: `${place.part.path}, row ${place.row}`,
-        next: 'run `stillhouse cache verify --repair`; the affected rows are computed again by the next run',
+        next: REPAIR,
       });
-    const bits = new Uint16Array(bytes.buffer, bytes.byteOffset, rowValuesOf(place.part.layout.shape));
-    decodeHalf(bits, out);
+    decodeHalf(new Uint16Array(bytes.buffer, bytes.byteOffset, width), out);
     return true;
   }
 
-  async #row(place: RowPlace): Promise<Buffer> {
-    const { layout, path } = place.part;
-    const bytes = Buffer.from(new ArrayBuffer(layout.rowBytes));
-    const file = await this.#open(path);
-    const { bytesRead } = await file.read(
-      bytes,
-      0,
-      layout.rowBytes,
-      layout.at.payload + place.row * layout.rowBytes,
-    );
-    if (bytesRead !== layout.rowBytes)
+  async #row(place: RowPlace): Promise<Uint8Array> {
+    const { rowBytes } = place.part.layout;
+    const { path } = place.part;
+    const bytes = await this.#bytesOf(place).catch((error: unknown) => {
+      throw systemCodeOf(error) === 'ENOENT' ? goneFailure(path, error) : asStoreFailure(error, path);
+    });
+    if (bytes.length !== rowBytes)
       throw new StillhouseError({
         kind: 'integrity',
         what: 'a cache part ended early',
         where: path,
-        wanted: `${layout.rowBytes} bytes for row ${place.row}`,
-        got: `${bytesRead}`,
-        next: 'run `stillhouse cache verify --repair`; the affected rows are computed again by the next run',
+        wanted: `${rowBytes} bytes for row ${place.row}`,
+        got: `${bytes.length}`,
+        next: REPAIR,
       });
     this.counts.rows += 1;
-    this.counts.bytes += layout.rowBytes;
     return bytes;
   }
 
-  async #open(path: string): Promise<fsp.FileHandle> {
-    const held = this.#files.get(path);
-    if (held) {
-      this.#files.delete(path);
-      this.#files.set(path, held);
-      return held;
-    }
-    if (this.#files.size >= OPEN_FILES) {
-      const [oldest, handle] = this.#files.entries().next().value!;
-      this.#files.delete(oldest);
-      await (await handle).close();
-    }
-    this.counts.opens += 1;
-    const opening = fsp.open(path, 'r').catch((error: unknown) => {
-      this.#files.delete(path);
-      throw asStoreFailure(error, path);
-    });
-    this.#files.set(path, opening);
-    return opening;
+  /** A row from memory where its part is resident, else from the file; short at the end of a torn one. */
+  async #bytesOf({ part, row }: RowPlace): Promise<Uint8Array> {
+    const { rowBytes, at } = part.layout;
+    const payload = this.#resident.payloadOf(part, (read) => this.#files.use(part.path, read));
+    if (payload) return (await payload).slice(row * rowBytes, (row + 1) * rowBytes);
+    const bytes = new Uint8Array(rowBytes);
+    const { bytesRead } = await this.#files.use(part.path, (file) =>
+      file.read(bytes, 0, rowBytes, at.payload + row * rowBytes),
+    );
+    this.counts.bytes += bytesRead;
+    return bytes.subarray(0, bytesRead);
   }
 
+  /** Waits for reads under way and closes the files; reading afterwards is a defect. */
   async close(): Promise<void> {
-    const handles = [...this.#files.values()];
-    this.#files.clear();
-    for (const handle of handles) await (await handle).close();
+    await this.#files.close();
   }
+}
+
+function goneFailure(path: string, cause: unknown): StillhouseError {
+  return new StillhouseError(
+    {
+      kind: 'integrity',
+      what: 'a cache part was removed while it was in use',
+      where: path,
+      next: 'run the same command again: its rows are computed anew',
+    },
+    cause,
+  );
 }

@@ -1,23 +1,28 @@
 /**
- * Checks a cache at rising cost: `names` (journal against files), `footers` (schema, rows, space), `digests` (sha256 of every
- * file), `rows` (CRC and finiteness of every row). Findings are data; with `repair`, bad parts go to `quarantine/` and their rows
- * are computed again by the next run.
+ * Checks a cache at rising cost: `names` (journals and descriptions against files), `footers` (schema, rows, space, small
+ * columns), `digests` (sha256 of every file), `rows` (CRC and finiteness of every row). Findings are data; with `repair`, bad
+ * files go to `quarantine/` and what they held is computed again by the next run.
  */
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { sha256 } from '../core/digest.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { floatFromHalf } from '../core/half.ts';
-import { readPartIndex, readPartLayout } from '../format/tensor-part-layout.ts';
-import { type CommitFs, nodeFs } from '../store/commit-fs.ts';
+import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
+import { type CachedPart, checkFormat, openPart } from './catalogue.ts';
 import { type PartEntry, listOrNone, readJournals } from './journal.ts';
+import { setAside } from './recover.ts';
+import { readSpaceFiles } from './space-files.ts';
+import { type SpaceDescriptor, spaceFolderName } from './space.ts';
 
 export const VERIFY_LEVELS = ['names', 'footers', 'digests', 'rows'] as const;
 export type VerifyLevel = (typeof VERIFY_LEVELS)[number];
 
 export interface Finding {
+  /** A part, as its journal names it, or `spaces/<id>.json`. */
   readonly file: string;
-  readonly problem: 'missing' | 'unlisted' | 'size' | 'damaged' | 'digest' | 'row-crc' | 'row-non-finite';
+  readonly problem:
+    'missing' | 'unlisted' | 'space' | 'size' | 'damaged' | 'digest' | 'row-crc' | 'row-non-finite';
   readonly detail: string;
 }
 
@@ -27,6 +32,7 @@ export interface VerifyResult {
   readonly rows: number;
   readonly bytesRead: number;
   readonly findings: readonly Finding[];
+  /** Files set aside. */
   readonly repaired: number;
 }
 
@@ -37,32 +43,100 @@ export interface VerifyOptions {
   readonly fs?: CommitFs;
 }
 
+/**
+ * @throws StillhouseError bad-input when no cache is there, integrity when it has another format or a journal cannot be read.
+ */
 export async function verifyCache(options: VerifyOptions): Promise<VerifyResult> {
   const { root, level } = options;
   const fs = options.fs ?? nodeFs;
+  if (!(await checkFormat(root, fs))) throw noCache(root);
   const listed = new Map<string, PartEntry>();
   for (const entry of await readJournals(root, fs))
     for (const part of entry.parts) listed.set(part.file, part);
   const findings: Finding[] = [];
+  const spaces = new Map<string, SpaceDescriptor>();
+  for (const { file, descriptor, got } of await readSpaceFiles(root, fs))
+    if (descriptor === null)
+      findings.push({ file, problem: 'space', detail: `was changed, its content has the id ${got}` });
+    else spaces.set(spaceFolderName(descriptor), descriptor);
   let rows = 0;
   let bytesRead = 0;
   for (const part of listed.values()) {
     rows += part.rows;
-    const path = join(root, 'data', part.file);
-    const size = await sizeOrNull(fs, path);
-    if (size === null) findings.push({ file: part.file, problem: 'missing', detail: `${part.rows} rows` });
-    else if (size !== part.sizeBytes)
-      findings.push({
-        file: part.file,
-        problem: 'size',
-        detail: `${size} bytes instead of ${part.sizeBytes}`,
-      });
-    else if (level !== 'names') {
-      const bytes = await fs.read(path);
-      bytesRead += bytes.length;
-      findings.push(...(await inspectPart(part, bytes, level)));
-    }
+    const space = spaces.get(part.file.slice(0, part.file.indexOf('/')));
+    const found = await inspect({ root, part, space, level, fs });
+    bytesRead += found.bytesRead;
+    findings.push(...found.findings);
   }
+  findings.push(...(await unlisted(root, listed, fs)));
+  const repaired = options.repair ? await repair(root, findings, fs) : 0;
+  return { level, parts: listed.size, rows, bytesRead, findings, repaired };
+}
+
+interface Inspection {
+  readonly root: string;
+  readonly part: PartEntry;
+  readonly space: SpaceDescriptor | undefined;
+  readonly level: VerifyLevel;
+  readonly fs: CommitFs;
+}
+
+async function inspect(
+  inspection: Inspection,
+): Promise<{ readonly findings: readonly Finding[]; readonly bytesRead: number }> {
+  const { root, part, space, level, fs } = inspection;
+  const { file } = part;
+  const only = (problem: Finding['problem'], detail: string, bytesRead = 0) => ({
+    findings: [{ file, problem, detail }],
+    bytesRead,
+  });
+  const path = join(root, 'data', file);
+  const sizeBytes = await sizeOrNull(fs, path);
+  if (sizeBytes === null) return only('missing', `${part.rows} rows`);
+  if (sizeBytes !== part.sizeBytes) return only('size', `${sizeBytes} bytes instead of ${part.sizeBytes}`);
+  // without its description nothing can be said about the content; the next run writes the description anew
+  if (space === undefined) return only('space', 'its space has no description that can be trusted');
+  if (level === 'names') return { findings: [], bytesRead: 0 };
+  let opened: CachedPart | null;
+  try {
+    opened = await openPart(root, part, space);
+  } catch (error) {
+    if (error instanceof StillhouseError && error.failure.kind === 'integrity')
+      return only('damaged', error.failure.got ?? error.failure.what);
+    throw error;
+  }
+  if (opened === null) return only('missing', `${part.rows} rows`);
+  if (level === 'footers') return { findings: [], bytesRead: 0 };
+  const bytes = await fs.read(path);
+  if (sha256(bytes) !== part.sha256 && level === 'digests')
+    return only('digest', 'the bytes are not the ones that were committed', bytes.length);
+  if (level === 'digests') return { findings: [], bytesRead: bytes.length };
+  const findings = rowFindings(opened, bytes);
+  if (findings.length === 0 && sha256(bytes) !== part.sha256)
+    return only('digest', 'the bytes are not the ones that were committed', bytes.length);
+  return { findings, bytesRead: bytes.length };
+}
+
+function rowFindings({ entry, layout, index }: CachedPart, bytes: Uint8Array): Finding[] {
+  const findings: Finding[] = [];
+  for (let row = 0; row < layout.rows; row++) {
+    const start = layout.at.payload + row * layout.rowBytes;
+    // a copy: `slice` of a Buffer would share the memory of the whole file
+    const payload = Uint8Array.from(bytes.subarray(start, start + layout.rowBytes));
+    if (crc32(payload) !== index.crc32[row])
+      findings.push({ file: entry.file, problem: 'row-crc', detail: `row ${row}` });
+    else if (new Uint16Array(payload.buffer).some((bits) => !Number.isFinite(floatFromHalf(bits))))
+      findings.push({ file: entry.file, problem: 'row-non-finite', detail: `row ${row}` });
+  }
+  return findings;
+}
+
+async function unlisted(
+  root: string,
+  listed: ReadonlyMap<string, PartEntry>,
+  fs: CommitFs,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
   for (const folder of await listOrNone(join(root, 'data'), fs))
     for (const name of await listOrNone(join(root, 'data', folder), fs))
       if (!listed.has(`${folder}/${name}`))
@@ -71,53 +145,19 @@ export async function verifyCache(options: VerifyOptions): Promise<VerifyResult>
           problem: 'unlisted',
           detail: 'no journal lists it; the next writer adopts or sets it aside',
         });
-  const repaired = options.repair ? await quarantine(root, findings, fs) : 0;
-  return { level, parts: listed.size, rows, bytesRead, findings, repaired };
+  return findings;
 }
 
-async function inspectPart(part: PartEntry, bytes: Uint8Array, level: VerifyLevel): Promise<Finding[]> {
-  const { file } = part;
-  const read = (offset: number, length: number): Promise<Uint8Array> =>
-    Promise.resolve(bytes.slice(offset, offset + length));
-  try {
-    const layout = await readPartLayout(read, bytes.length, file);
-    if (layout.rows !== part.rows)
-      return [{ file, problem: 'damaged', detail: `${layout.rows} rows instead of ${part.rows}` }];
-    if (level === 'footers') return [];
-    if (sha256(bytes) !== part.sha256)
-      return [{ file, problem: 'digest', detail: 'the bytes are not the ones that were committed' }];
-    if (level === 'digests') return [];
-    const index = await readPartIndex(read, layout);
-    const findings: Finding[] = [];
-    for (let row = 0; row < layout.rows; row++) {
-      const payload = bytes.slice(
-        layout.at.payload + row * layout.rowBytes,
-        layout.at.payload + (row + 1) * layout.rowBytes,
-      );
-      if (crc32(payload) !== index.crc32[row])
-        findings.push({ file, problem: 'row-crc', detail: `row ${row}` });
-      else if (
-        layout.dtype === 'float16' &&
-        new Uint16Array(payload.buffer).some((bits) => !Number.isFinite(floatFromHalf(bits)))
-      )
-        findings.push({ file, problem: 'row-non-finite', detail: `row ${row}` });
-    }
-    return findings;
-  } catch (error) {
-    if (error instanceof StillhouseError)
-      return [{ file, problem: 'damaged', detail: error.failure.got ?? error.failure.what }];
-    throw error;
+/** Sets bad files aside. A part without a description stays: it is as good as ever once the description is back. */
+async function repair(root: string, findings: readonly Finding[], fs: CommitFs): Promise<number> {
+  const bad = new Set<string>();
+  for (const { file, problem } of findings) {
+    if (file.startsWith('spaces/')) bad.add(file);
+    else if (problem !== 'missing' && problem !== 'unlisted' && problem !== 'space') bad.add(`data/${file}`);
   }
-}
-
-async function quarantine(root: string, findings: readonly Finding[], fs: CommitFs): Promise<number> {
-  const bad = new Set(
-    findings.filter(({ problem }) => problem !== 'missing' && problem !== 'unlisted').map(({ file }) => file),
-  );
-  if (bad.size > 0) await fs.makeFolder(join(root, 'quarantine'));
-  for (const file of bad)
-    await fs.rename(join(root, 'data', file), join(root, 'quarantine', file.replaceAll('/', '__')));
-  return bad.size;
+  let repaired = 0;
+  for (const file of bad) if (await setAside(root, file, fs)) repaired += 1;
+  return repaired;
 }
 
 async function sizeOrNull(fs: CommitFs, path: string): Promise<number | null> {
@@ -125,6 +165,17 @@ async function sizeOrNull(fs: CommitFs, path: string): Promise<number | null> {
     return await fs.sizeBytes(path);
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return null;
-    throw error;
+    throw asStoreFailure(error, path);
   }
+}
+
+function noCache(root: string): StillhouseError {
+  return new StillhouseError({
+    kind: 'bad-input',
+    what: 'there is no cache in this folder',
+    where: root,
+    wanted: 'a file FORMAT in it',
+    got: 'none',
+    next: 'point --cache to the folder that a run filled',
+  });
 }

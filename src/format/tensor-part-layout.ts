@@ -6,10 +6,12 @@ import { DataType, type Field, type Schema } from 'apache-arrow';
 import { Footer } from 'apache-arrow/ipc/metadata/file';
 import { Message } from 'apache-arrow/ipc/metadata/message';
 import {
+  INDEX_CHECKSUM,
   KEY_BYTES,
   PART_VERSION,
   type TensorDtype,
   VIEW_BYTES,
+  indexChecksum,
   rowBytesOf,
   rowValuesOf,
   tornPart,
@@ -75,7 +77,7 @@ export async function readPartLayout(
     const data = dataBufferOffsets(batch.buffers, bodyAt, where);
     const rows = batch.length;
     const rowBytes = rowBytesOf(shape, dtype);
-    if (data.payload + rows * rowBytes > sizeBytes)
+    if (!columnsFit(data, rows, rowBytes, sizeBytes))
       throw tornPart(where, `${sizeBytes} bytes for ${rows} rows of ${rowBytes}`);
     return { rows, shape, dtype, metadata, rowBytes, at: data };
   } catch (error) {
@@ -83,6 +85,23 @@ export async function readPartLayout(
     // whatever the flatbuffer reader trips over is damage of this file
     throw tornPart(where, error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Columns lie one behind the other, inside the file. */
+function columnsFit(at: TensorPartLayout['at'], rows: number, rowBytes: number, sizeBytes: number): boolean {
+  const ends: [start: number, length: number][] = [
+    [at.key, rows * KEY_BYTES],
+    [at.view, rows * VIEW_BYTES],
+    [at.ok, Math.ceil(rows / 8)],
+    [at.crc32, rows * 4],
+    [at.payload, rows * rowBytes],
+  ];
+  let free = 0;
+  for (const [start, length] of ends) {
+    if (!Number.isSafeInteger(start) || start < free) return false;
+    free = start + length;
+  }
+  return rows > 0 && free <= sizeBytes;
 }
 
 function tensorOf(schema: Schema, where: string): Pick<TensorPartLayout, 'shape' | 'dtype' | 'metadata'> {
@@ -101,15 +120,19 @@ function tensorOf(schema: Schema, where: string): Pick<TensorPartLayout, 'shape'
     COLUMNS.some((column, i) => found[i] !== column)
   )
     throw tornPart(where, `columns ${found.join(', ')}`);
-  const extension = JSON.parse(payload.metadata.get('ARROW:extension:metadata') ?? '{}') as {
-    shape?: number[];
-  };
-  const shape = extension.shape ?? [];
-  if (shape.length === 0 || rowValuesOf(shape) !== list.listSize)
-    throw tornPart(where, `shape [${shape.join(',')}] for a list of ${list.listSize}`);
+  const shape = shapeIn(payload.metadata.get('ARROW:extension:metadata') ?? '{}');
+  if (shape === null || rowValuesOf(shape) !== list.listSize)
+    throw tornPart(where, `shape [${shape?.join(',') ?? ''}] for a list of ${list.listSize}`);
   const dtype = DTYPE_OF[String(list.valueType)];
   if (dtype === undefined) throw tornPart(where, `values of type ${String(list.valueType)}`);
   return { shape, dtype, metadata: schema.metadata };
+}
+
+function shapeIn(extension: string): readonly number[] | null {
+  const parsed = JSON.parse(extension) as { shape?: unknown } | null;
+  const shape: unknown = parsed?.shape;
+  const whole = Array.isArray(shape) && shape.every((side) => Number.isInteger(side) && side > 0);
+  return whole && shape.length > 0 ? (shape as number[]) : null;
 }
 
 const COLUMNS = [
@@ -137,20 +160,31 @@ function dataBufferOffsets(
   return { key: offset(1), view: offset(3), ok: offset(5), crc32: offset(7), payload: offset(10) };
 }
 
-/** The small columns, without any payload: at most two reads. */
-export async function readPartIndex(read: ReadRange, layout: TensorPartLayout): Promise<PartIndex> {
+/**
+ * The small columns, without any payload: one read.
+ * @throws StillhouseError integrity when they are not the ones that were written.
+ */
+export async function readPartIndex(
+  read: ReadRange,
+  layout: TensorPartLayout,
+  where: string,
+): Promise<PartIndex> {
   const { rows, at } = layout;
   const end = at.crc32 + rows * 4;
   const bytes = await read(at.key, end - at.key);
+  // copies with buffers of their own: `read` may give a Buffer, whose slice is a window into a shared one
   const slice = (from: number, length: number): Uint8Array =>
-    bytes.slice(from - at.key, from - at.key + length);
-  const packed = slice(at.ok, Math.ceil(rows / 8));
-  const ok = new Uint8Array(rows);
-  for (let i = 0; i < rows; i++) ok[i] = (packed[i >> 3]! >> (i & 7)) & 1;
-  return {
+    Uint8Array.from(bytes.subarray(from - at.key, from - at.key + length));
+  const columns = {
     keys: slice(at.key, rows * KEY_BYTES),
     views: slice(at.view, rows * VIEW_BYTES),
-    ok,
-    crc32: new Uint32Array(slice(at.crc32, rows * 4).buffer),
+    okBits: slice(at.ok, Math.ceil(rows / 8)),
+    crcs: slice(at.crc32, rows * 4),
   };
+  const got = indexChecksum(columns);
+  if (bytes.length !== end - at.key || got !== layout.metadata.get(INDEX_CHECKSUM))
+    throw tornPart(where, `keys, views, flags and checksums with checksum ${got}`);
+  const ok = new Uint8Array(rows);
+  for (let i = 0; i < rows; i++) ok[i] = (columns.okBits[i >> 3]! >> (i & 7)) & 1;
+  return { keys: columns.keys, views: columns.views, ok, crc32: new Uint32Array(columns.crcs.buffer) };
 }

@@ -47,11 +47,30 @@ export function payloadRow(payload: TensorValues, shape: readonly number[], inde
   return new Uint8Array(row.buffer, row.byteOffset, row.byteLength);
 }
 
+/** Schema metadata key of the checksum of the small columns; the payload has one per row. */
+export const INDEX_CHECKSUM = 'stillhouse.index-crc32';
+
+/** CRC-32 of keys, views, packed flags and row checksums, one behind the other without padding, as 8 hex digits. */
+export function indexChecksum(columns: {
+  readonly keys: Uint8Array;
+  readonly views: Uint8Array;
+  readonly okBits: Uint8Array;
+  readonly crcs: Uint8Array;
+}): string {
+  const { keys, views, okBits, crcs } = columns;
+  return [keys, views, okBits, crcs]
+    .reduce((sum, column) => crc32(column, sum), 0)
+    .toString(16)
+    .padStart(8, '0');
+}
+
 /** Encodes a part. The bytes depend on nothing but the argument. */
 export function encodePart(part: TensorPart): Uint8Array {
   const { rows, shape } = part;
   const values = rowValuesOf(shape);
   if (
+    rows < 1 ||
+    part.ok.length !== rows ||
     part.payload.length !== rows * values ||
     part.keys.length !== rows * KEY_BYTES ||
     part.views.length !== rows * VIEW_BYTES
@@ -61,6 +80,7 @@ export function encodePart(part: TensorPart): Uint8Array {
     );
   const crcs = new Uint32Array(rows);
   for (let i = 0; i < rows; i++) crcs[i] = crc32(payloadRow(part.payload, shape, i));
+  const okBits = packBits(part.ok);
   const columns = {
     key: arrow.makeData({
       type: new arrow.FixedSizeBinary(KEY_BYTES),
@@ -74,7 +94,7 @@ export function encodePart(part: TensorPart): Uint8Array {
       nullCount: 0,
       data: part.views,
     }),
-    ok: arrow.makeData({ type: new arrow.Bool(), length: rows, nullCount: 0, data: packBits(part.ok) }),
+    ok: arrow.makeData({ type: new arrow.Bool(), length: rows, nullCount: 0, data: okBits }),
     crc32: arrow.makeData({ type: new arrow.Uint32(), length: rows, nullCount: 0, data: crcs }),
     payload: tensorData(part, values),
   };
@@ -82,7 +102,15 @@ export function encodePart(part: TensorPart): Uint8Array {
     ([name, data]) =>
       new arrow.Field(name, data.type, false, name === 'payload' ? tensorMetadata(part) : undefined),
   );
-  const metadata = new Map(Object.entries({ 'stillhouse.part': PART_VERSION, ...part.metadata }));
+  const checksum = indexChecksum({
+    keys: part.keys,
+    views: part.views,
+    okBits,
+    crcs: new Uint8Array(crcs.buffer),
+  });
+  const metadata = new Map(
+    Object.entries({ 'stillhouse.part': PART_VERSION, [INDEX_CHECKSUM]: checksum, ...part.metadata }),
+  );
   const schema = new arrow.Schema(fields, metadata);
   const struct = arrow.makeData({
     type: new arrow.Struct(fields),

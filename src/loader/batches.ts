@@ -42,14 +42,16 @@ export interface LoaderOptions {
   readonly pixels: SamplePixels;
   readonly batchSize: number;
   readonly seed: number;
+  /** Target bytes kept in memory, see TargetReader. Default 0. */
+  readonly residentBytes?: number;
 }
 
 export class Loader {
   readonly #options: LoaderOptions;
   readonly #order: BatchOrder;
-  readonly #reader = new TargetReader();
+  readonly #reader: TargetReader;
 
-  /** @throws StillhouseError bad-input when there are fewer samples than one batch, or no space. */
+  /** @throws StillhouseError bad-input when there are fewer samples than one batch. */
   constructor(options: LoaderOptions) {
     if (options.samples.length < options.batchSize)
       throw new StillhouseError({
@@ -59,6 +61,7 @@ export class Loader {
         got: `${options.samples.length}`,
         next: 'lower the batch size, or curate less strictly',
       });
+    this.#reader = new TargetReader({ residentBytes: options.residentBytes ?? 0 });
     this.#options = options;
     this.#order = new BatchOrder({
       count: options.samples.length,
@@ -74,12 +77,17 @@ export class Loader {
   /** Batches `from` to `to` (exclusive) of the endless seeded sequence; the same step always gives the same batch. */
   async *batches(from: number, to: number): AsyncGenerator<Batch> {
     let next = from < to ? this.batch(from) : null;
-    for (let step = from; step < to; step++) {
-      const current = await next!;
-      next = step + 1 < to ? this.batch(step + 1) : null;
-      // a failure is thrown when its batch is asked for
-      next?.catch(() => undefined);
-      yield current;
+    try {
+      for (let step = from; step < to; step++) {
+        const current = await next!;
+        next = step + 1 < to ? this.batch(step + 1) : null;
+        // a failure is thrown when its batch is asked for
+        next?.catch(() => undefined);
+        yield current;
+      }
+    } finally {
+      // a consumer that stops early leaves no read running
+      await next?.catch(() => undefined);
     }
   }
 
@@ -98,15 +106,27 @@ export class Loader {
   }
 
   async collect(samples: readonly Sample[], step: number): Promise<Batch> {
-    const { pixels: source, spaces } = this.#options;
+    const { pixels: source } = this.#options;
     const pixels = new Float32Array(samples.length * source.values);
-    const rendering = Promise.all(
-      samples.map((sample, i) => source.renderInto(sample, pixels, i * source.values)),
-    );
-    const targets: Record<string, Float32Array> = {};
-    const masks: Record<string, Float32Array> = {};
+    const batch = { step, samples, pixels, targets: {}, masks: {} };
+    const work = [
+      ...samples.map((sample, i) => source.renderInto(sample, pixels, i * source.values)),
+      this.#readTargets(batch),
+    ];
+    // all of it ends, well or badly, before the batch does
+    const failure = (await Promise.allSettled(work)).find((outcome) => outcome.status === 'rejected');
+    if (failure) throw failure.reason;
+    return batch;
+  }
+
+  async #readTargets(batch: {
+    readonly samples: readonly Sample[];
+    readonly targets: Record<string, Float32Array>;
+    readonly masks: Record<string, Float32Array>;
+  }): Promise<void> {
+    const { samples } = batch;
     const keys = samples.map((sample) => rowKeyOf({ image: sample.image.id, view: viewIdOf(sample.view) }));
-    for (const [label, space] of spaces) {
+    for (const [label, space] of this.#options.spaces) {
       const width = rowValuesOf(space.descriptor.shape);
       const values = new Float32Array(samples.length * width);
       const mask = new Float32Array(samples.length);
@@ -114,17 +134,16 @@ export class Loader {
         mask[i] = (await this.#reader.readInto(space, key, values.subarray(i * width, (i + 1) * width)))
           ? 1
           : 0;
-      targets[label] = values;
-      masks[label] = mask;
+      batch.targets[label] = values;
+      batch.masks[label] = mask;
     }
-    await rendering;
-    return { step, samples, pixels, targets, masks };
   }
 
   get counts(): TargetReader['counts'] {
     return this.#reader.counts;
   }
 
+  /** Waits for reads under way and closes the files; asking for more afterwards is a defect. */
   async close(): Promise<void> {
     await this.#reader.close();
   }

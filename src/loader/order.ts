@@ -21,6 +21,8 @@ export class BatchOrder {
   #order = new Int32Array(0);
 
   constructor(options: { readonly count: number; readonly batchSize: number; readonly seed: number }) {
+    if (!(options.batchSize >= 1 && options.batchSize <= options.count))
+      throw new Error(`internal: batches of ${options.batchSize} from ${options.count} samples`);
     this.#count = options.count;
     this.#batchSize = options.batchSize;
     this.#seed = options.seed;

@@ -40,7 +40,7 @@ describe('a tensor part', () => {
           const bytes = encodePart(p);
           const layout = await readPartLayout(rangeOf(bytes), bytes.length, 'memory');
           expect(layout).toMatchObject({ rows, shape, dtype });
-          const index = await readPartIndex(rangeOf(bytes), layout);
+          const index = await readPartIndex(rangeOf(bytes), layout, 'memory');
           expect(index.keys).toEqual(p.keys);
           expect(index.views).toEqual(p.views);
           expect(index.ok).toEqual(p.ok);

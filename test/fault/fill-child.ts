@@ -1,0 +1,115 @@
+/**
+ * Run by the kill test as a process of its own: fills the cache in argv[2] with what a formula says of numbered images. Prints
+ * `ready`, then one line of JSON with the files of each commit as soon as it has resolved.
+ */
+import { writeSync } from 'node:fs';
+import { openCatalogue } from '../../src/cache/catalogue.ts';
+import { fillCache } from '../../src/cache/fill.ts';
+import { type SpaceGroup, planCache } from '../../src/cache/plan.ts';
+import type { SpaceDescriptor } from '../../src/cache/space.ts';
+import { CacheWriter } from '../../src/cache/write.ts';
+import { machineClock } from '../../src/core/clock.ts';
+import { sha256 } from '../../src/core/digest.ts';
+import { imageId } from '../../src/core/ids.ts';
+import { FULL_VIEW, type View } from '../../src/images/view.ts';
+import type { TeacherSession } from '../../src/teachers/teacher.ts';
+
+const IMAGES = 60;
+const UNIT_ROWS = 4;
+const BYTES = 4;
+const SHAPES = { summary: [8], spatial: [16, 16, 16] };
+const VIEWS: readonly View[] = [FULL_VIEW, { box: [0, 0, 0.5, 1], flip: true }];
+
+const print = (line: string): void => void writeSync(1, `${line}\n`);
+
+function space(sizePx: number, kind: 'summary' | 'spatial'): SpaceDescriptor {
+  return {
+    v: 1,
+    teacher: { name: 'formula', engine: 'onnx', weightsSha256: sha256('formula') },
+    runtime: { engine: 'none', version: '1', provider: 'cpu', precision: 'float32' },
+    preprocess: { version: 1 },
+    sizePx,
+    tap: { kind, rule: {} },
+    shape: SHAPES[kind],
+    codec: { id: 'f16' },
+  };
+}
+
+function answer(pixels: Float32Array, values: number, sizePx: number): Float32Array {
+  const rows = pixels.length / BYTES;
+  return Float32Array.from({ length: rows * values }, (_, i) => {
+    const [row, k] = [Math.floor(i / values), i % values];
+    return pixels[row * BYTES + (k % BYTES)]! * sizePx - k;
+  });
+}
+
+const session = (sizePx: number): TeacherSession => ({
+  sizePx,
+  batch: 3,
+  summary: { shape: SHAPES.summary, rule: {} },
+  spatial: { shape: SHAPES.spatial, rule: {} },
+  run: (pixels) =>
+    Promise.resolve({ summary: answer(pixels, 8, sizePx), spatial: answer(pixels, 4096, sizePx) }),
+  close: () => Promise.resolve(),
+});
+
+async function main(root: string): Promise<void> {
+  print('ready');
+  const groups = [2, 4].map(
+    (sizePx): SpaceGroup => ({
+      teacher: 'formula',
+      sizePx,
+      spaces: [space(sizePx, 'summary'), space(sizePx, 'spatial')],
+    }),
+  );
+  const { writer } = await CacheWriter.open({ root, writer: `pid-${process.pid}`, clock: machineClock });
+  const commit = writer.commit.bind(writer);
+  writer.commit = async (parts) => {
+    const entries = await commit(parts);
+    print(JSON.stringify(entries.map(({ file }) => file)));
+    return entries;
+  };
+  const wanted = Array.from({ length: IMAGES }, (_, i) => ({
+    image: {
+      id: imageId(sha256(`image ${i}`)),
+      uri: `${i}.png`,
+      name: String(i),
+      sizeBytes: 1,
+      width: 1,
+      height: 1,
+      format: 'png',
+      label: null,
+      split: 'train',
+      group: null,
+      source: 'numbers',
+      licence: 'CC0-1.0',
+    },
+    views: VIEWS,
+  }));
+  const catalogue = await openCatalogue(root);
+  await fillCache({
+    plan: planCache({ wanted, groups, catalogue, unitRows: UNIT_ROWS }),
+    engines: groups.map((group) => ({
+      group,
+      session: session(group.sizePx),
+      renderer: {
+        values: BYTES,
+        render: (pixels, view) =>
+          Promise.resolve(Uint8Array.from(pixels.data, (byte) => byte ^ Math.round(view.box[2] * 10))),
+        normaliseInto: (bytes, out, offset) => out.set(bytes, offset),
+      },
+    })),
+    writer,
+    decode: (row) =>
+      Promise.resolve({
+        widthPx: 1,
+        heightPx: 1,
+        data: Uint8Array.from(Buffer.from(row.id, 'hex').subarray(0, BYTES)),
+      }),
+    workers: 2,
+    signal: new AbortController().signal,
+    onProgress: () => undefined,
+  });
+}
+
+await main(process.argv[2]!);

@@ -1,0 +1,123 @@
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { copyEmoji, emojiNames } from '../support/emoji-folder.ts';
+import { cli, expectOneMessage } from '../support/run-cli.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { writeTinyTeacher } from '../support/tiny-teacher.ts';
+
+async function workFolder(images: number): Promise<string> {
+  const cwd = await tempFolder();
+  await copyEmoji(join(cwd, 'photos'), { vendor: 'twitter', names: await emojiNames(images) });
+  await writeTinyTeacher(cwd);
+  return cwd;
+}
+
+function tried(command: string, ...args: string[]): boolean {
+  try {
+    execFileSync(command, args, { stdio: 'ignore' });
+    return true;
+  } catch (error) {
+    if (error instanceof Error) return false;
+    throw error;
+  }
+}
+
+/** Mounts a small file system at a folder until the test ends; false where this user may not. */
+function mounted(folder: string, options: string): boolean {
+  if (!tried('mount', '-t', 'tmpfs', '-o', options, 'tmpfs', folder)) return false;
+  onTestFinished(() => void tried('umount', folder));
+  return true;
+}
+
+const CACHE = ['cache', '--data', 'photos', '--teacher', 'tiny.yaml@64'];
+
+describe('an output folder that cannot be written', () => {
+  it('because a file stands there is named, with exit code 5', async () => {
+    const cwd = await workFolder(1);
+    await writeFile(join(cwd, 'out'), '');
+    const message = expectOneMessage(await cli(['index', '--data', 'photos'], { cwd }), 5);
+    expect(message).toContain(join(cwd, 'out', 'index'));
+  });
+
+  it('because it is read-only is named, with exit code 5', async ({ skip }) => {
+    const cwd = await workFolder(1);
+    await mkdir(join(cwd, 'out'));
+    if (!mounted(join(cwd, 'out'), 'ro,size=1m')) skip('this user may not mount a file system');
+    const message = expectOneMessage(await cli(['index', '--data', 'photos'], { cwd }), 5);
+    expect(message).toMatch(/read-only[\s\S]*out/);
+  });
+
+  it('because this user has no right to is named, with exit code 5', async ({ skip }) => {
+    const cwd = await workFolder(1);
+    await mkdir(join(cwd, 'out'));
+    const root = process.getuid?.() === 0;
+    if (root && !tried('setpriv', '--version')) skip('root may write anywhere, and setpriv is missing');
+    await chmod(join(cwd, 'out'), root ? 0o755 : 0o555);
+    await chmod(cwd, 0o755);
+    const through = root ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
+    const result = await cli(['index', '--data', 'photos'], { cwd, through });
+    if (/EACCES: .*main\.js|Cannot find module/.test(result.stderr))
+      skip('another user cannot read this checkout');
+    expect(expectOneMessage(result, 5)).toMatch(/no permission|not permitted/);
+  });
+});
+
+describe('a full disk', () => {
+  it('is seen before the work starts when there is too little room', async ({ skip }) => {
+    const cwd = await workFolder(2);
+    await mkdir(join(cwd, 'store'));
+    if (!mounted(join(cwd, 'store'), 'size=2m')) skip('this user may not mount a file system');
+    const message = expectOneMessage(await cli([...CACHE, '--cache', 'store'], { cwd }), 5);
+    expect(message).toMatch(/not enough room for the targets[\s\S]*got: +\d MB free/);
+    expect(await readdir(join(cwd, 'store'))).toEqual([]);
+  });
+
+  it('in the middle ends with exit code 5; what was committed is kept and the same command goes on', async ({
+    skip,
+  }) => {
+    const cwd = await workFolder(60);
+    await mkdir(join(cwd, 'out'));
+    // less than the stages before the targets and all their targets need: 60 x 256 x 8 x 2 bytes, twice
+    if (!mounted(join(cwd, 'out'), 'size=160k')) skip('this user may not mount a file system');
+    await writeFile(
+      join(cwd, 'p.yaml'),
+      `version: 1
+name: full
+stages:
+  - { id: images, stage: index, with: { dataset: photos } }
+  - { id: audit, stage: audit, with: { train: images, eval: images } }
+`,
+    );
+    await writeFile(join(cwd, 'out', 'ballast'), Buffer.alloc(110_000));
+    const first = await cli(['run', 'p.yaml'], { cwd });
+    expect(expectOneMessage(first, 5)).toMatch(/the disk is full[\s\S]*next: +free some space/);
+    expect((await readdir(join(cwd, 'out', 'full', 'images'))).sort()).toContain('stage.json');
+    await rm(join(cwd, 'out', 'ballast'));
+    if (!tried('mount', '-o', 'remount,size=20m', join(cwd, 'out')))
+      skip('cannot make the file system larger');
+    const second = await cli(['run', 'p.yaml'], { cwd });
+    expect(second, second.stderr).toMatchObject({ code: 0 });
+    expect(second.stdout).toMatch(/^images .* reused$/m);
+  });
+});
+
+it('standard output that is full does not hang or look like success', async ({ skip }) => {
+  if (!tried('test', '-c', '/dev/full')) skip('there is no /dev/full here');
+  const cwd = await workFolder(1);
+  const result = await cli(['teachers', 'ls'], {
+    cwd,
+    through: ['bash', '-c', 'exec "$@" > /dev/full', 'bash'],
+  });
+  expect(result.code).not.toBe(0);
+});
+
+it('a reader that leaves early is no error', async () => {
+  const cwd = await workFolder(1);
+  const result = await cli(['teachers', 'ls', '--json'], {
+    cwd,
+    through: ['bash', '-c', 'set -o pipefail; "$@" | head -c 10', 'bash'],
+  });
+  expect(result).toMatchObject({ code: 0, stderr: '' });
+});
