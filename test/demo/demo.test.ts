@@ -31,7 +31,35 @@ function start(out: string): { child: ChildProcess; done: Promise<Ran> } {
   return { child, done };
 }
 
-const summaryOf = (out: string) => JSON.parse(fs.readFileSync(join(out, 'demo', 'summary.json'), 'utf8'));
+interface Summary {
+  readonly images: unknown;
+  readonly targets: {
+    readonly written: number;
+    readonly perTeacher: Readonly<Record<string, Readonly<Record<string, { readonly written: number }>>>>;
+  };
+  readonly loss: Readonly<Record<string, { readonly start: number; readonly end: number }>>;
+  readonly fidelity: Readonly<Record<string, number>>;
+  readonly knn: Scores;
+  readonly twin: Scores;
+  readonly audit: { readonly levels: object; readonly twins: object; readonly variants: object };
+  readonly stages: readonly {
+    readonly id: string;
+    readonly seen: number;
+    readonly kept: number;
+    readonly rejected: Readonly<Record<string, number>>;
+    readonly reused: boolean;
+  }[];
+}
+
+interface Scores {
+  readonly teachers: Readonly<Record<string, number>>;
+  readonly pixels: number;
+  readonly student: number;
+  readonly untrained: number;
+}
+
+const summaryOf = (out: string): Summary =>
+  JSON.parse(fs.readFileSync(join(out, 'demo', 'summary.json'), 'utf8')) as Summary;
 
 /** Digests of every declared output of every stage: what a run means, whatever its times. */
 function outputsOf(out: string): Record<string, Record<string, string>> {
@@ -69,16 +97,16 @@ describe('the demo', () => {
     expect(summary.images).toMatchObject({ train: expect.any(Number), eval: expect.any(Number) });
     expect(summary.targets.written).toBeGreaterThan(0);
     for (const teacher of ['nanodet', 'ppocr-det']) {
-      expect(Object.keys(summary.targets.perTeacher[teacher])).toHaveLength(2);
-      expect(summary.loss[teacher].end).toBeLessThan(summary.loss[teacher].start);
+      expect(Object.keys(summary.targets.perTeacher[teacher]!)).toHaveLength(2);
+      expect(summary.loss[teacher]!.end).toBeLessThan(summary.loss[teacher]!.start);
       expect(summary.fidelity[teacher]).toBeGreaterThan(1);
       expect(summary.knn.teachers[teacher]).toBeGreaterThan(0);
       expect(summary.twin.teachers[teacher]).toBeGreaterThan(0);
     }
-    for (const subject of ['pixels', 'student', 'untrained'])
+    for (const subject of ['pixels', 'student', 'untrained'] as const)
       expect([summary.knn[subject], summary.twin[subject]]).toEqual([expect.any(Number), expect.any(Number)]);
     expect(summary.twin.student).toBeGreaterThan(summary.twin.untrained);
-    for (const task of ['twins', 'variants'])
+    for (const task of ['twins', 'variants'] as const)
       expect(Object.values(summary.audit[task])[0]).toMatchObject({
         precision: expect.any(Number),
         recall: expect.any(Number),
@@ -93,8 +121,8 @@ describe('the demo', () => {
         'teacher:ppocr-det@96',
       ]),
     );
-    for (const { seen, kept, rejected } of summary.stages)
-      expect(seen).toBe(kept + Object.values(rejected as Record<string, number>).reduce((a, b) => a + b, 0));
+    for (const stage of summary.stages)
+      expect(stage.seen).toBe(stage.kept + Object.values(stage.rejected).reduce((a, b) => a + b, 0));
   });
 
   it('computes nothing the second time, within 15 s', async () => {
@@ -103,7 +131,7 @@ describe('the demo', () => {
     expect(again.seconds).toBeLessThan(15);
     const summary = summaryOf(undisturbed);
     expect(summary.targets.written).toBe(0);
-    expect(summary.stages.every((stage: { reused: boolean }) => stage.reused)).toBe(true);
+    expect(summary.stages.every((stage) => stage.reused)).toBe(true);
   });
 
   it('computes only the targets of a teacher whose parts were removed, and nothing after them', async () => {
@@ -114,13 +142,10 @@ describe('the demo', () => {
     const again = await start(undisturbed).done;
     expect(again.code).toBe(0);
     const { perTeacher } = summaryOf(undisturbed).targets;
-    expect(Object.values(perTeacher.nanodet).map((size) => (size as { written: number }).written)).toEqual([
-      0, 0,
-    ]);
-    for (const size of Object.values(perTeacher['ppocr-det']))
-      expect((size as { written: number }).written).toBeGreaterThan(0);
-    const ran = summaryOf(undisturbed).stages.filter((stage: { reused: boolean }) => !stage.reused);
-    expect(ran.map((stage: { id: string }) => stage.id)).toEqual(['embed', 'cache']);
+    expect(Object.values(perTeacher['nanodet']!).map((size) => size.written)).toEqual([0, 0]);
+    for (const size of Object.values(perTeacher['ppocr-det']!)) expect(size.written).toBeGreaterThan(0);
+    const ran = summaryOf(undisturbed).stages.filter((stage) => !stage.reused);
+    expect(ran.map((stage) => stage.id)).toEqual(['embed', 'cache']);
     expect(outputsOf(undisturbed)).toEqual(before);
   });
 
