@@ -32,7 +32,7 @@ fast: $(STAMP) ## types, and the tests of changed files
 
 fix: $(STAMP) ## format and mend what lint can mend
 	@node_modules/.bin/eslint -c test/config/eslint.config.js --fix src test; true
-	@node_modules/.bin/prettier --config test/config/prettier.json --ignore-path test/config/prettierignore --write . >/dev/null
+	@node_modules/.bin/prettier --config test/config/prettier.json --write src test pipelines manifests '!**/*.md' '!test/golden/**' >/dev/null
 
 laws: $(STAMP) ## property tests, longer: make laws SEED=random RUNS=5000
 	@SEED=$(or $(SEED),random) RUNS=$(or $(RUNS),1000) node_modules/.bin/vitest run --config test/config/vitest.config.ts prop

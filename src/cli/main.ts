@@ -16,9 +16,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     controller.abort();
   });
 // `stillhouse ... | head` closes stdout early: that is no error of ours
-process.stdout.on('error', (error: NodeJS.ErrnoException) =>
-  process.exit(error.code === 'EPIPE' ? 0 : EXIT_DEFECT),
-);
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  process.exit(report(asStoreFailure(error, 'standard output')));
+});
 
 const resume = [...invocation(process.argv[1] ?? 'stillhouse'), ...process.argv.slice(2)]
   .map(quoted)

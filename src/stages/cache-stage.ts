@@ -276,13 +276,15 @@ async function checkRoom(coverage: readonly SpaceCoverage[], context: StageConte
   const { statfs, mkdir } = await import('node:fs/promises');
   await mkdir(context.cacheRoot, { recursive: true });
   const { bavail, bsize } = await statfs(context.cacheRoot);
-  const wanted = coverage.reduce((sum, { bytesToWrite }) => sum + bytesToWrite, 0);
-  if (bavail * bsize > wanted * 1.05 + (64 << 20)) return;
+  const targets = coverage.reduce((sum, { bytesToWrite }) => sum + bytesToWrite, 0);
+  // keys, checksums and headers, and what others write meanwhile
+  const wanted = targets * 1.05 + (64 << 20);
+  if (bavail * bsize > wanted) return;
   throw new StillhouseError({
     kind: 'environment',
     what: 'there is not enough room for the targets',
     where: context.cacheRoot,
-    wanted: `${Math.ceil(wanted / 1e6)} MB`,
+    wanted: `${Math.ceil(wanted / 1e6)} MB: ${Math.ceil(targets / 1e6)} MB of targets and some to spare`,
     got: `${Math.floor((bavail * bsize) / 1e6)} MB free`,
     next: 'free some space, choose another --cache, or ask for fewer sizes or views',
   });

@@ -2,7 +2,7 @@
  * The few file-system calls a commit is made of, as a parameter: tests make the nth one fail and count them.
  * Every call rejects with Node's system error; {@link asStoreFailure} turns the ones a person can act on into a message.
  */
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
@@ -32,10 +32,22 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** Of a recursive mkdir on a read-only medium Node says ENOENT; a plain one at the first name that is missing says why. */
+async function trueCause(path: string, error: unknown): Promise<never> {
+  if (systemCodeOf(error) === 'ENOENT') {
+    let missing = path;
+    while (dirname(missing) !== missing && !existsSync(dirname(missing))) missing = dirname(missing);
+    await fs.mkdir(missing);
+  }
+  throw error;
+}
+
 export const nodeFs: CommitFs = {
   makeFolder: async (path) => {
     const whole = resolve(path);
-    const first = await fs.mkdir(whole, { recursive: true });
+    const first = await fs
+      .mkdir(whole, { recursive: true })
+      .catch((error: unknown) => trueCause(whole, error));
     if (first === undefined) return;
     // each new name is durable only when the folder that holds it has been synced
     const stop = dirname(first);

@@ -17,6 +17,7 @@ import type { RgbImage } from '../../src/images/rgb-image.ts';
 import { FULL_VIEW, type View, viewIdOf } from '../../src/images/view.ts';
 import type { CommitFs } from '../../src/store/commit-fs.ts';
 import type { TeacherSession } from '../../src/teachers/teacher.ts';
+import { quickFs } from '../support/quick-fs.ts';
 
 export const fixedClock: Clock = { elapsedMs: () => 0, nowIso: () => '2026-01-01T00:00:00.000Z' };
 
@@ -156,12 +157,12 @@ export interface FillWorld {
 
 /** Plans and fills as a run does. */
 export async function fill(world: FillWorld) {
-  const { root, wanted, engines, unitRows = 4, fs } = world;
+  const { root, wanted, engines, unitRows = 4, fs = quickFs } = world;
   const opened = await CacheWriter.open({
     root,
     writer: world.writer ?? 'w',
     clock: fixedClock,
-    ...(fs ? { fs } : {}),
+    fs,
   });
   const plan = planCache({
     wanted,
@@ -192,8 +193,8 @@ export function partFor(space: SpaceDescriptor, wanted: readonly WantedImage[]):
   );
 }
 
-export async function openWriter(root: string, writer = 'w', fs?: CommitFs) {
-  return CacheWriter.open({ root, writer, clock: fixedClock, ...(fs ? { fs } : {}) });
+export async function openWriter(root: string, writer = 'w', fs: CommitFs = quickFs) {
+  return CacheWriter.open({ root, writer, clock: fixedClock, fs });
 }
 
 export async function spaceIn(root: string, space: SpaceDescriptor): Promise<CachedSpace> {

@@ -5,8 +5,10 @@ import { openCatalogue } from '../../src/cache/catalogue.ts';
 import { verifyCache } from '../../src/cache/verify.ts';
 import { failingFs } from '../support/failing-fs.ts';
 import { failing } from '../support/failing.ts';
+import { quickFs } from '../support/quick-fs.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { contentOf, group, images, openWriter, partFor, space } from './rig.ts';
+import type { space } from './rig.ts';
+import { contentOf, group, images, openWriter, partFor } from './rig.ts';
 
 const [summary, spatial] = group().spaces as [ReturnType<typeof space>, ReturnType<typeof space>];
 const first = images(3);
@@ -89,9 +91,9 @@ describe('a commit', () => {
 
   it('that hears of a full disk says so, with the exit code of the environment', async () => {
     const { root } = await committed();
-    const fs = failingFs();
+    const fs = failingFs({ inner: quickFs });
     const { writer } = await openWriter(root, 'w2', fs);
-    const full = failingFs({ failAt: 3, code: 'ENOSPC', andAfter: true });
+    const full = failingFs({ failAt: 3, code: 'ENOSPC', andAfter: true, inner: quickFs });
     Object.assign(fs, full);
     await expect(writer.commit(laterParts())).rejects.toThrow(
       failing(5, { what: 'the disk is full', where: expect.stringContaining(root) as string }),
@@ -100,7 +102,7 @@ describe('a commit', () => {
 
   it('refuses bytes that the disk gave back changed', async () => {
     const { root, content } = await committed();
-    const inner = failingFs();
+    const inner = failingFs({ inner: quickFs });
     const liar = {
       ...inner,
       read: async (path: string) => {
@@ -122,7 +124,7 @@ describe('a commit', () => {
 describe('a commit in which any one call fails', () => {
   it.each(['ENOSPC', 'EIO'])('loses nothing and can be made again (%s)', async (code) => {
     const wanted = await undisturbed();
-    const probe = failingFs();
+    const probe = failingFs({ inner: quickFs });
     const { root: spare } = await committed();
     const { writer: dry } = await openWriter(spare, 'w2', probe);
     const opening = probe.calls.length;
@@ -131,7 +133,7 @@ describe('a commit in which any one call fails', () => {
     expect(calls - opening).toBeGreaterThan(20);
     for (let failAt = 1; failAt <= calls; failAt++) {
       const { root, content } = await committed();
-      const fs = failingFs({ failAt, code });
+      const fs = failingFs({ failAt, code, inner: quickFs });
       const attempt = openWriter(root, 'w2', fs).then(({ writer }) => writer.commit(laterParts()));
       const failed = await attempt.then(
         () => false,
@@ -154,7 +156,7 @@ describe('a commit in which any one call fails', () => {
     const wanted = await undisturbed();
     for (let failAt = 1; ; failAt++) {
       const { root, content } = await committed();
-      const fs = failingFs({ failAt, code: 'EROFS', andAfter: true });
+      const fs = failingFs({ failAt, code: 'EROFS', andAfter: true, inner: quickFs });
       const attempt = openWriter(root, 'w2', fs).then(({ writer }) => writer.commit(laterParts()));
       const failed = await attempt.then(
         () => false,
@@ -172,14 +174,14 @@ describe('a commit in which any one call fails', () => {
 
   it('can be made again by the same writer', async () => {
     const wanted = await undisturbed();
-    const probe = failingFs();
+    const probe = failingFs({ inner: quickFs });
     const spare = await committed();
     const { writer: dry } = await openWriter(spare.root, 'w2', probe);
     const opening = probe.calls.length;
     await dry.commit(laterParts());
     for (let n = opening + 1; n <= probe.calls.length; n++) {
       const { root } = await committed();
-      const { writer } = await openWriter(root, 'w2', failingFs({ failAt: n }));
+      const { writer } = await openWriter(root, 'w2', failingFs({ failAt: n, inner: quickFs }));
       await writer.commit(laterParts()).catch(() => undefined);
       await writer.commit(laterParts());
       expect(await contentOf(root)).toEqual(wanted);

@@ -55,13 +55,11 @@ const session = (sizePx: number): TeacherSession => ({
 
 async function main(root: string): Promise<void> {
   print('ready');
-  const groups = [2, 4].map(
-    (sizePx): SpaceGroup => ({
-      teacher: 'formula',
-      sizePx,
-      spaces: [space(sizePx, 'summary'), space(sizePx, 'spatial')],
-    }),
-  );
+  const groups = [2, 4].map((sizePx): SpaceGroup => ({
+    teacher: 'formula',
+    sizePx,
+    spaces: [space(sizePx, 'summary'), space(sizePx, 'spatial')],
+  }));
   const { writer } = await CacheWriter.open({ root, writer: `pid-${process.pid}`, clock: machineClock });
   const commit = writer.commit.bind(writer);
   writer.commit = async (parts) => {

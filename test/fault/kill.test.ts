@@ -117,8 +117,9 @@ it(`a cache whose writer is killed ${KILLS} times loses nothing that was committ
     const root = join(folder, `cache-${seen.caches}`);
     const promised = new Set<string>();
     let held = 0;
-    for (let done = false; !done; ) {
-      const run = await runChild(script, root, rng.between(0, undisturbed.lifeMs / 4));
+    for (let done = false; !done;) {
+      const killAfterMs = seen.kills < KILLS ? rng.between(0, undisturbed.lifeMs / 4) : null;
+      const run = await runChild(script, root, killAfterMs);
       done = !run.killed;
       if (run.killed) seen.kills += 1;
       seen.commits += run.committed.length;

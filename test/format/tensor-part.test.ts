@@ -76,11 +76,11 @@ describe('a tensor part', () => {
     const table = flechette(encodePart(p), { useProxy: false });
     expect(table.numRows).toBe(6);
     for (let i = 0; i < 6; i++) {
-      expect(Uint8Array.from(table.getChild('key')!.at(i) as Uint8Array)).toEqual(
+      expect(Uint8Array.from(table.getChild('key').at(i) as Uint8Array)).toEqual(
         p.keys.slice(i * 32, i * 32 + 32),
       );
-      expect(table.getChild('ok')!.at(i)).toBe(p.ok[i] === 1);
-      const row = Array.from(table.getChild('payload')!.at(i) as ArrayLike<number>);
+      expect(table.getChild('ok').at(i)).toBe(p.ok[i] === 1);
+      const row = Array.from(table.getChild('payload').at(i) as ArrayLike<number>);
       expect(row).toEqual(
         Array.from((p.payload as Uint16Array).subarray(i * 12, i * 12 + 12), floatFromHalf),
       );

@@ -1,0 +1,18 @@
+/** What a program can import. The command line is `stillhouse`; everything else inside is free to change. */
+export { type Catalogue, type CachedSpace, openCatalogue } from './cache/catalogue.ts';
+export { TargetReader, type TargetReaderOptions } from './cache/read.ts';
+export { type SpaceDescriptor, spaceIdOf, spaceLabel } from './cache/space.ts';
+export { type VerifyResult, verifyCache } from './cache/verify.ts';
+export { machineClock } from './core/clock.ts';
+export { type Failure, StillhouseError, isStillhouseError } from './core/failure.ts';
+export { type Dataset, readDataset } from './images/dataset-manifest.ts';
+export type { ImageRow, LedgerRow } from './images/image-row.ts';
+export { type View, viewIdOf, viewsOf } from './images/view.ts';
+export { type Batch, Loader, type LoaderOptions } from './loader/batches.ts';
+export { type ReportInput } from './report/input.ts';
+export { renderReport } from './report/render-report.ts';
+export { type RunOptions, type RunResult, planPipeline, runPipeline } from './run/execute.ts';
+export { bindPipeline, readPipelineFile } from './run/pipeline.ts';
+export { STAGES } from './stages/registry.ts';
+export { openTeacher } from './teachers/open-teacher.ts';
+export { loadTeacher } from './teachers/registry.ts';
