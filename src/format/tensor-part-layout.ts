@@ -5,6 +5,7 @@
 import { DataType, type Field, type Schema } from 'apache-arrow';
 import { Footer } from 'apache-arrow/ipc/metadata/file';
 import { Message } from 'apache-arrow/ipc/metadata/message';
+import { ARROW_BATCH_MESSAGE, ARROW_FOOTER, assertVectorsFit } from './flatbuffer-vectors.ts';
 import {
   INDEX_CHECKSUM,
   KEY_BYTES,
@@ -63,14 +64,17 @@ export async function readPartLayout(
   if (footerBytes <= 0 || footerBytes > sizeBytes - 18)
     throw tornPart(where, `a footer of ${footerBytes} bytes`);
   try {
-    const footer = Footer.decode(await read(sizeBytes - 10 - footerBytes, footerBytes));
+    const footer = Footer.decode(
+      checked(await read(sizeBytes - 10 - footerBytes, footerBytes), ARROW_FOOTER),
+    );
     const block = footer.getRecordBatch(0);
     if (footer.numRecordBatches !== 1 || block === null)
       throw tornPart(where, `${footer.numRecordBatches} record batches, not 1`);
     const { shape, dtype, metadata } = tensorOf(footer.schema, where);
+    if (block.metaDataLength > sizeBytes) throw tornPart(where, `a header of ${block.metaDataLength} bytes`);
     const head = await read(block.offset, block.metaDataLength);
     // 8 bytes of continuation marker and length stand before the flatbuffer
-    const message = Message.decode(head.subarray(8));
+    const message = Message.decode(checked(head.subarray(8), ARROW_BATCH_MESSAGE));
     if (!message.isRecordBatch()) throw tornPart(where, 'a message that is no record batch');
     const batch = message.header();
     const bodyAt = block.offset + block.metaDataLength;
@@ -85,6 +89,11 @@ export async function readPartLayout(
     // whatever the flatbuffer reader trips over is damage of this file
     throw tornPart(where, error instanceof Error ? error.message : String(error));
   }
+}
+
+function checked(bytes: Uint8Array, shape: Parameters<typeof assertVectorsFit>[1]): Uint8Array {
+  assertVectorsFit(bytes, shape);
+  return bytes;
 }
 
 /** Columns lie one behind the other, inside the file. */
