@@ -54,7 +54,7 @@ export interface FillResult {
 }
 
 /** Rendered uint8 images of one unit, per group: row index in the unit -> pixels. */
-type RenderedUnit = ReadonlyMap<SpaceGroup, ReadonlyMap<number, Uint8Array>>;
+type RenderedUnit = ReadonlyMap<SpaceGroup, ReadonlyMap<number, RgbImage>>;
 
 export async function fillCache(options: FillOptions): Promise<FillResult> {
   const { plan, signal } = options;
@@ -135,7 +135,7 @@ async function renderUnit(
   options: FillOptions,
   counter: { decodes: number },
 ): Promise<RenderedUnit> {
-  const rendered = new Map(unit.missing.map(({ group }) => [group, new Map<number, Uint8Array>()]));
+  const rendered = new Map(unit.missing.map(({ group }) => [group, new Map<number, RgbImage>()]));
   const lacking = unit.missing.map(({ rows }) => new Set(rows));
   // by id: two datasets may each have a record of the same image
   const byImage = new Map<ImageId, number[]>();
@@ -154,7 +154,7 @@ async function renderUnit(
           const engine = engines.get(group)!;
           for (const row of rows)
             if (lacking[at]!.has(row))
-              rendered.get(group)!.set(row, await engine.renderer.render(pixels, unit.rows[row]!.view));
+              rendered.get(group)!.set(row, engine.renderer.render(pixels, unit.rows[row]!.view));
         }
       }),
     ),
@@ -165,7 +165,7 @@ async function renderUnit(
 async function askTeacher(
   engine: GroupEngine,
   rows: readonly number[],
-  rendered: ReadonlyMap<number, Uint8Array>,
+  rendered: ReadonlyMap<number, RgbImage>,
   signal: AbortSignal,
   onRows: (count: number) => void,
 ): Promise<TeacherAnswer> {

@@ -1,11 +1,8 @@
 /** One view of a decoded image at one size: crop, resize, mirror. One decode serves every view and resolution. */
-import sharp from 'sharp';
+import { type SourceBox, resample } from './resample.ts';
+import type { Kernel } from './resample-weights.ts';
 import type { RgbImage } from './rgb-image.ts';
 import type { View } from './view.ts';
-
-/** Resampling kernels, low-pass filtered when shrinking. `cubic` is Catmull-Rom (a = -0.5), as Pillow's bicubic. */
-export const KERNELS = ['nearest', 'linear', 'cubic', 'lanczos3'] as const;
-export type Kernel = (typeof KERNELS)[number];
 
 export interface ViewSize {
   readonly heightPx: number;
@@ -14,45 +11,42 @@ export interface ViewSize {
   readonly kernel?: Kernel;
 }
 
-export interface PixelBox {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
+/**
+ * A view's box in pixels of the image, its edges not rounded: the resampler reads fractions of pixels, so a view of another size
+ * shows exactly the same place.
+ */
+export function sourceBoxOf(view: View, image: Pick<RgbImage, 'widthPx' | 'heightPx'>): SourceBox {
+  const [left, top, width, height] = view.box;
+  const [fromX, toX] = edges(left, width, image.widthPx);
+  const [fromY, toY] = edges(top, height, image.heightPx);
+  return { left: fromX, top: fromY, right: toX, bottom: toY };
+}
+
+/** Boxes are whole millionths, so an edge on a pixel border is exactly a whole number. */
+function edges(start: number, length: number, sidePx: number): [from: number, to: number] {
+  const from = Math.round(start * 1e6);
+  const to = Math.min(1e6, from + Math.round(length * 1e6));
+  return [(from * sidePx) / 1e6, (to * sidePx) / 1e6];
 }
 
 /**
- * The whole pixels that a view's box covers: its edges are rounded outward, so a box is never smaller than asked and at most
- * one pixel larger on each side; at least 1 x 1 and always inside the image.
+ * Pure and synchronous.
+ * @returns [heightPx, widthPx, 3] uint8, row by row. Aspect ratio is not kept: the view's box is stretched to the size.
  */
-export function pixelBoxOf(view: View, image: Pick<RgbImage, 'widthPx' | 'heightPx'>): PixelBox {
-  const [left, top, width, height] = view.box;
-  const [x, w] = pixelSpan(left, width, image.widthPx);
-  const [y, h] = pixelSpan(top, height, image.heightPx);
-  return { left: x, top: y, width: w, height: h };
-}
-
-/** Boxes are whole millionths, so the products below are exact integers and no edge moves by a rounding error. */
-function pixelSpan(start: number, length: number, sidePx: number): [start: number, length: number] {
-  const from = Math.round(start * 1e6);
-  const to = from + Math.round(length * 1e6);
-  const first = Math.min(sidePx - 1, Math.floor((from * sidePx) / 1e6));
-  const end = Math.max(first + 1, Math.min(sidePx, Math.ceil((to * sidePx) / 1e6)));
-  return [first, end - first];
-}
-
-/** @returns [heightPx, widthPx, 3] uint8, row by row. Aspect ratio is not kept: the view's box is stretched to the size. */
-export async function renderView(image: RgbImage, view: View, size: ViewSize): Promise<Uint8Array> {
-  const raw = { width: image.widthPx, height: image.heightPx, channels: 3 } as const;
-  const pipeline = sharp(image.data, { raw, limitInputPixels: false })
-    .extract(pixelBoxOf(view, image))
-    .resize(size.widthPx, size.heightPx, { fit: 'fill', kernel: size.kernel ?? 'cubic' })
-    .flop(view.flip)
-    .removeAlpha()
-    .raw({ depth: 'uchar' });
-  const { data, info } = await pipeline.toBuffer({ resolveWithObject: true });
-  if (info.channels !== 3 || info.width !== size.widthPx || info.height !== size.heightPx) {
-    throw new Error(`internal: a view came out as ${info.width} x ${info.height} x ${info.channels}`);
-  }
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+export function renderView(image: RgbImage, view: View, size: ViewSize): Uint8Array {
+  const { widthPx, heightPx, kernel = 'cubic' } = size;
+  const out = new Uint8Array(widthPx * heightPx * 3);
+  resample(
+    image,
+    {
+      box: sourceBoxOf(view, image),
+      widthPx,
+      heightPx,
+      kernel,
+      mirror: view.flip,
+      region: { left: 0, top: 0, widthPx, heightPx },
+    },
+    out,
+  );
+  return out;
 }

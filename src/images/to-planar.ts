@@ -1,4 +1,5 @@
 /** Pixels to the numbers a network eats: (x * scale - mean) / std per channel, in either memory layout and colour order. */
+import type { RgbImage } from './rgb-image.ts';
 
 export interface Normalisation {
   /** What a byte is multiplied by first: 1/255 for networks that expect 0..1, 1 for 0..255. */
@@ -9,57 +10,62 @@ export interface Normalisation {
   readonly colour: 'RGB' | 'BGR';
 }
 
-export interface TensorTarget {
-  readonly out: Float32Array;
-  /** Index of the first float to write. */
-  readonly offset: number;
+export interface TensorForm extends Normalisation {
+  readonly layout: 'NCHW' | 'NHWC';
+  /** Of one image of the tensor. Smaller pixels lie at the top left. */
+  readonly heightPx: number;
+  readonly widthPx: number;
+  /** What the network sees where there are no pixels, in the order of the output channels. */
+  readonly pad: readonly [number, number, number];
 }
+
+/** Writes one image, 3 * heightPx * widthPx float32, from `offset` on. Pure and synchronous. */
+export type TensorWriter = (pixels: RgbImage, out: Float32Array, offset: number) => void;
 
 /**
- * [n, 3] uint8 RGB to [3, n] float32: one image of an NCHW batch, n = height * width.
- * @throws Error (a defect) when the target is too short.
+ * Makes the writer of one tensor form; its tables of normalised bytes are built once.
+ * @throws from the writer, Error (a defect) when pixels are larger than the form or the target is too short.
  */
-export function writePlanar(pixels: Uint8Array, normalisation: Normalisation, target: TensorTarget): void {
-  const count = checkedCount(pixels, target);
-  for (let channel = 0; channel < 3; channel++) {
-    write(pixels, normalisation, { ...target, channel, count, at: target.offset + channel * count, step: 1 });
-  }
-}
-
-/** [n, 3] uint8 RGB to [n, 3] float32: one image of an NHWC batch. Errors as {@link writePlanar}. */
-export function writeInterleaved(
-  pixels: Uint8Array,
-  normalisation: Normalisation,
-  target: TensorTarget,
-): void {
-  const count = checkedCount(pixels, target);
-  for (let channel = 0; channel < 3; channel++) {
-    write(pixels, normalisation, { ...target, channel, count, at: target.offset + channel, step: 3 });
-  }
-}
-
-interface ChannelTarget extends TensorTarget {
-  readonly channel: number;
-  readonly count: number;
-  readonly at: number;
-  readonly step: number;
-}
-
-function write(pixels: Uint8Array, { scale, mean, std, colour }: Normalisation, to: ChannelTarget): void {
-  const from = colour === 'RGB' ? to.channel : 2 - to.channel;
-  const m = mean[to.channel]!;
-  const s = std[to.channel]!;
+export function tensorWriter(form: TensorForm): TensorWriter {
+  const { layout, widthPx, heightPx, pad } = form;
+  const area = widthPx * heightPx;
   // 256 possible bytes: a table gives the value rounded once, whatever the order of the loops
-  const table = Float32Array.from({ length: 256 }, (_, byte) => (byte * scale - m) / s);
-  for (let i = 0, p = from, at = to.at; i < to.count; i++, p += 3, at += to.step)
-    to.out[at] = table[pixels[p]!]!;
+  const tables = [0, 1, 2].map((channel) =>
+    Float32Array.from(
+      { length: 256 },
+      (_, byte) => (byte * form.scale - form.mean[channel]!) / form.std[channel]!,
+    ),
+  );
+  const step = layout === 'NCHW' ? 1 : 3;
+  return (pixels, out, offset) => {
+    check(form, pixels, out, offset);
+    for (let channel = 0; channel < 3; channel++) {
+      const table = tables[channel]!;
+      const base = offset + (layout === 'NCHW' ? channel * area : channel);
+      const rowStep = widthPx * step;
+      let from = form.colour === 'RGB' ? channel : 2 - channel;
+      for (let y = 0; y < heightPx; y++) {
+        const shown = y < pixels.heightPx ? pixels.widthPx : 0;
+        let at = base + y * rowStep;
+        const split = at + shown * step;
+        for (; at < split; at += step, from += 3) out[at] = table[pixels.data[from]!]!;
+        const end = base + (y + 1) * rowStep;
+        for (; at < end; at += step) out[at] = pad[channel]!;
+      }
+    }
+  };
 }
 
-function checkedCount(pixels: Uint8Array, { out, offset }: TensorTarget): number {
-  if (pixels.length % 3 !== 0 || offset < 0 || offset + pixels.length > out.length) {
+function check(form: TensorForm, pixels: RgbImage, out: Float32Array, offset: number): void {
+  const fits =
+    pixels.widthPx <= form.widthPx &&
+    pixels.heightPx <= form.heightPx &&
+    pixels.data.length >= pixels.widthPx * pixels.heightPx * 3 &&
+    offset >= 0 &&
+    offset + form.widthPx * form.heightPx * 3 <= out.length;
+  if (!fits)
     throw new Error(
-      `internal: ${pixels.length} values at ${offset} do not fit a tensor of ${out.length}, three per pixel`,
+      `internal: ${pixels.data.length} bytes of ${pixels.widthPx} x ${pixels.heightPx} px do not fit ` +
+        `${form.widthPx} x ${form.heightPx} px at ${offset} of ${out.length} values`,
     );
-  }
-  return pixels.length / 3;
 }

@@ -32,7 +32,8 @@ export function studentPixels(sidePx: number, decode: (row: ImageRow) => Promise
   return samplePixels({
     sidePx,
     decode,
-    render: (image, view, side) => renderView(image, view, { heightPx: side, widthPx: side }),
+    render: (image, view, side) =>
+      Promise.resolve(renderView(image, view, { heightPx: side, widthPx: side })),
     memoryBytes: PIXEL_MEMORY_BYTES,
   });
 }

@@ -34,7 +34,7 @@ export async function checkTeacher(
   const renderer = viewRenderer(teacher.manifest, sizePx);
   const image = options.image === undefined ? greyRamp(sizePx) : await readPicture(options.image);
   const pixels = new Float32Array(renderer.values);
-  renderer.normaliseInto(await renderer.render(image, FULL_VIEW), pixels, 0);
+  renderer.normaliseInto(renderer.render(image, FULL_VIEW), pixels, 0);
   const session = await openTeacher(teacher, { sizePx, batch: 1 }, { device: 'cpu', threads: 0 });
   try {
     const answer = await session.run(pixels, 1);

@@ -11,8 +11,7 @@ import { StillhouseError, isStillhouseError } from '../core/failure.ts';
 import type { Digest } from '../core/ids.ts';
 import { withOutputs } from '../format/onnx-model.ts';
 import { openOnnxSession } from './onnx-session.ts';
-import { acceptsSize } from './teacher-manifest.ts';
-import { viewRenderer } from './preprocess.ts';
+import { checkSize } from './preprocess.ts';
 import type { LoadedTeacher } from './registry.ts';
 import type { TapPlan } from './taps.ts';
 import type { RuntimeClass, TeacherSession } from './teacher.ts';
@@ -61,7 +60,7 @@ export async function openTeacher(
   options: OpenOptions,
 ): Promise<TeacherSession> {
   const { manifest } = teacher;
-  if (!acceptsSize(manifest, input.sizePx)) viewRenderer(manifest, input.sizePx);
+  checkSize(manifest, input.sizePx);
   const [weights] = await weightsOf(teacher);
   const { sizePx } = input;
   const batch = manifest.input.batch === 'any' ? input.batch : 1;

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { readCheckedYaml } from '../format/checked-yaml.ts';
-import { KERNELS } from '../images/render-view.ts';
+import { KERNELS } from '../images/resample-weights.ts';
 
 const sha256 = z
   .string()
@@ -50,6 +50,42 @@ const sizesSchema = z.union([
     .describe('Any side in a range.'),
 ]);
 
+const kernel = z.enum(KERNELS).describe("Pillow's NEAREST, BILINEAR, BICUBIC and LANCZOS, bit for bit.");
+const rounding = z.enum(['down', 'half-up']);
+
+const resizeSchema = z.discriminatedUnion('rule', [
+  z.strictObject({ rule: z.literal('squash').describe('Stretched, whatever its shape.'), kernel }),
+  z
+    .strictObject({
+      rule: z.literal('shortest-side-crop').describe('Shortest side to a length, then the middle square.'),
+      kernel,
+      shortestSidePx: z
+        .int()
+        .min(1)
+        .optional()
+        .describe(
+          'What the shortest side becomes when the input is cropPx; at other sizes in proportion. Default: the input side.',
+        ),
+      cropPx: z.int().min(1).optional().describe('The input side that shortestSidePx goes with.'),
+      rounding: rounding.default('down').describe('Of the longer side, to whole pixels.'),
+    })
+    .refine((rule) => (rule.shortestSidePx === undefined) === (rule.cropPx === undefined), {
+      message: 'shortestSidePx and cropPx go together',
+    })
+    .refine((rule) => (rule.shortestSidePx ?? 0) >= (rule.cropPx ?? 0), {
+      message: 'shortestSidePx must not be below cropPx',
+      path: ['shortestSidePx'],
+    }),
+  z.strictObject({
+    rule: z.literal('longest-side-pad').describe('Longest side to the input, padded at the right or below.'),
+    kernel,
+    rounding: rounding.default('half-up').describe('Of the shorter side, to whole pixels.'),
+    pad: triple
+      .default([0, 0, 0])
+      .describe('What the network sees where there is no image, per channel, after normalisation.'),
+  }),
+]);
+
 const inputSchema = z.strictObject({
   name: z.string().min(1),
   layout: z.enum(['NCHW', 'NHWC']),
@@ -68,12 +104,9 @@ const inputSchema = z.strictObject({
   std: z
     .tuple([z.number().gt(0), z.number().gt(0), z.number().gt(0)])
     .describe('Per channel: the network sees (byte * scale - mean) / std.'),
-  resize: z.strictObject({
-    rule: z
-      .enum(['squash', 'shortest-side-crop', 'longest-side-pad'])
-      .describe('How an image that is not square was brought to the input when the teacher was trained.'),
-    kernel: z.enum(KERNELS),
-  }),
+  resize: resizeSchema.describe(
+    'How an image that is not square was brought to the input when the teacher was trained.',
+  ),
 });
 
 const layout = z.enum(['NCHW', 'NHWC', 'tokens']).describe('tokens: [batch, tokens, channels], row by row.');
@@ -141,6 +174,7 @@ export const teacherManifestSchema = z
   });
 
 export type TeacherManifest = z.infer<typeof teacherManifestSchema>;
+export type ResizeRule = TeacherManifest['input']['resize'];
 export type SummaryTap = NonNullable<TeacherManifest['summary']>;
 export type SpatialTap = NonNullable<TeacherManifest['spatial']>;
 

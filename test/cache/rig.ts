@@ -134,13 +134,15 @@ export function engine(group: SpaceGroup, options: EngineOptions = {}): CountedE
     counts,
     renderer: {
       values: 4,
+      maxBytes: 4,
       render: (image, view) => {
         counts.renders += 1;
-        return Promise.resolve(
-          image.data.map((byte, i) => (byte + Math.round(view.box[2] * 10) + i) & 255) as Uint8Array,
-        );
+        return {
+          ...image,
+          data: image.data.map((byte, i) => (byte + Math.round(view.box[2] * 10) + i) & 255),
+        };
       },
-      normaliseInto: (bytes, out, offset) => out.set(bytes, offset),
+      normaliseInto: ({ data }, out, offset) => out.set(data, offset),
     },
   };
 }

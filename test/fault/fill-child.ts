@@ -92,9 +92,12 @@ async function main(root: string): Promise<void> {
       session: session(group.sizePx),
       renderer: {
         values: BYTES,
-        render: (pixels, view) =>
-          Promise.resolve(Uint8Array.from(pixels.data, (byte) => byte ^ Math.round(view.box[2] * 10))),
-        normaliseInto: (bytes, out, offset) => out.set(bytes, offset),
+        maxBytes: BYTES,
+        render: (pixels, view) => ({
+          ...pixels,
+          data: Uint8Array.from(pixels.data, (byte) => byte ^ Math.round(view.box[2] * 10)),
+        }),
+        normaliseInto: ({ data }, out, offset) => out.set(data, offset),
       },
     })),
     writer,
