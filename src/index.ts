@@ -9,6 +9,7 @@ export { type Dataset, readDataset } from './images/dataset-manifest.ts';
 export type { ImageRow, LedgerRow } from './images/image-row.ts';
 export { type View, viewIdOf, viewsOf } from './images/view.ts';
 export { type Batch, Loader, type LoaderOptions } from './loader/batches.ts';
+export { type ShuffleQuality, shuffleQuality } from './loader/shuffle-quality.ts';
 export { type ReportInput } from './report/input.ts';
 export { renderReport } from './report/render-report.ts';
 export { type RunOptions, type RunResult, planPipeline, runPipeline } from './run/execute.ts';
