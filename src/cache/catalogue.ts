@@ -16,7 +16,7 @@ import {
 import type { TensorDtype } from '../format/tensor-part.ts';
 import { writeAtomic, writeIfAbsent } from '../store/atomic.ts';
 import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
-import { type PartEntry, listOrNone, readJournals } from './journal.ts';
+import { type PartEntry, listOrNone, listedParts } from './journal.ts';
 import { type RowKey, rowKeysOf } from './row-key.ts';
 import { CODEC_DTYPE, type SpaceDescriptor, spaceFolderName, spaceIdOf } from './space.ts';
 import { readDescriptors } from './space-files.ts';
@@ -89,13 +89,12 @@ export async function openCatalogue(
   const missingParts: PartEntry[] = [];
   if (!(await checkFormat(root, fs))) return { root, spaces, missingParts };
   const byFolder = new Map<string, PartEntry[]>();
-  for (const entry of await readJournals(root, fs))
-    for (const part of entry.parts) {
-      const folder = part.file.slice(0, part.file.indexOf('/'));
-      const listed = byFolder.get(folder) ?? [];
-      if (!listed.some((other) => other.file === part.file)) listed.push(part);
-      byFolder.set(folder, listed);
-    }
+  for (const { part } of (await listedParts(root, fs)).values()) {
+    const folder = part.file.slice(0, part.file.indexOf('/'));
+    const inFolder = byFolder.get(folder) ?? [];
+    inFolder.push(part);
+    byFolder.set(folder, inFolder);
+  }
   for (const descriptor of await readDescriptors(root, fs)) {
     const id = spaceIdOf(descriptor);
     if (options.only && !options.only.has(id)) continue;

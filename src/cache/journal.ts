@@ -2,6 +2,9 @@
  * What has been committed: one folder per writer, one small file per commit, never rewritten. A part counts only when a journal
  * entry lists it, so a reader can never see half a commit; writers share no file, so they need no lock
  * (formats-and-loaders.md §6.3).
+ *
+ * Entries of different writers have no order. A drop therefore names the entries that it takes back: a part that is committed
+ * again, before or after, under the same name is listed by an entry that no drop names.
  */
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -17,17 +20,18 @@ const partEntry = z.strictObject({
   sizeBytes: z.int().min(1),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
-const journalEntry = z.strictObject({
-  v: z.literal(1),
-  op: z.literal('add'),
-  writer: z.string(),
-  seq: z.int().min(0),
-  at: z.string(),
-  parts: z.array(partEntry).min(1),
-});
+const writtenBy = { writer: z.string(), seq: z.int().min(0) };
+const head = { v: z.literal(1), ...writtenBy, at: z.string() };
+const listing = z.strictObject({ ...writtenBy, file: partEntry.shape.file });
+const journalEntry = z.discriminatedUnion('op', [
+  z.strictObject({ ...head, op: z.literal('add'), parts: z.array(partEntry).min(1) }),
+  z.strictObject({ ...head, op: z.literal('drop'), listings: z.array(listing).min(1) }),
+]);
 
 export type PartEntry = z.infer<typeof partEntry>;
 export type JournalEntry = z.infer<typeof journalEntry>;
+/** One file in one entry that added it. */
+export type Listing = z.infer<typeof listing>;
 
 const seqName = (seq: number): string => `${String(seq).padStart(12, '0')}.json`;
 
@@ -40,7 +44,7 @@ export async function appendJournal(root: string, entry: JournalEntry, fs: Commi
 }
 
 /** Every entry of every writer, ordered by writer and sequence. A missing `log` is an empty cache. */
-export async function readJournals(root: string, fs: CommitFs): Promise<JournalEntry[]> {
+async function readJournals(root: string, fs: CommitFs): Promise<JournalEntry[]> {
   const entries: JournalEntry[] = [];
   for (const writer of (await listOrNone(join(root, 'log'), fs)).sort()) {
     const folder = join(root, 'log', writer);
@@ -50,6 +54,32 @@ export async function readJournals(root: string, fs: CommitFs): Promise<JournalE
     }
   }
   return entries;
+}
+
+/** A part that counts, and the entries that say so. */
+export interface ListedPart {
+  readonly part: PartEntry;
+  readonly listings: readonly Listing[];
+}
+
+/** The parts that count, by file name, in the order of their first entry. */
+export async function listedParts(root: string, fs: CommitFs): Promise<ReadonlyMap<string, ListedPart>> {
+  const entries = await readJournals(root, fs);
+  const nameOf = ({ writer, seq, file }: Listing): string => `${seq} ${file} ${writer}`;
+  const dropped = new Set(
+    entries.flatMap((entry) => (entry.op === 'drop' ? entry.listings.map(nameOf) : [])),
+  );
+  const listed = new Map<string, { part: PartEntry; listings: Listing[] }>();
+  for (const entry of entries)
+    for (const part of entry.op === 'add' ? entry.parts : []) {
+      const { writer, seq } = entry;
+      const listing = { writer, seq, file: part.file };
+      if (dropped.has(nameOf(listing))) continue;
+      const known = listed.get(part.file);
+      if (known) known.listings.push(listing);
+      else listed.set(part.file, { part, listings: [listing] });
+    }
+  return listed;
 }
 
 function parseEntry(bytes: Uint8Array, where: string): JournalEntry {

@@ -8,7 +8,7 @@ import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { readPartIndex, readPartLayout } from '../format/tensor-part-layout.ts';
 import { type CommitFs, asStoreFailure } from '../store/commit-fs.ts';
 import { dropStaging } from '../store/staging.ts';
-import { type PartEntry, listOrNone, readJournals } from './journal.ts';
+import { type PartEntry, listOrNone, listedParts } from './journal.ts';
 
 export interface Orphans {
   /** Whole parts, to be listed by the caller. */
@@ -20,9 +20,7 @@ export interface Orphans {
 /** Sorts the unlisted parts into whole and broken ones, and removes staging files of dead processes. */
 export async function recoverOrphans(root: string, fs: CommitFs): Promise<Orphans> {
   await dropAllStaging(root, fs);
-  const listed = new Set(
-    (await readJournals(root, fs)).flatMap(({ parts }) => parts.map(({ file }) => file)),
-  );
+  const listed = await listedParts(root, fs);
   const adopted: PartEntry[] = [];
   let quarantined = 0;
   const data = join(root, 'data');

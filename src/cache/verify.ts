@@ -1,16 +1,17 @@
 /**
  * Checks a cache at rising cost: `names` (journals and descriptions against files), `footers` (schema, rows, space, small
  * columns), `digests` (sha256 of every file), `rows` (CRC and finiteness of every row). Findings are data; with `repair`, bad
- * files go to `quarantine/` and what they held is computed again by the next run.
+ * files go to `quarantine/`, neither they nor missing ones are listed any more, and what they held is computed again by the next run.
  */
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import type { Clock } from '../core/clock.ts';
 import { sha256 } from '../core/digest.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { floatFromHalf } from '../core/half.ts';
 import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
 import { type CachedPart, checkFormat, openPart } from './catalogue.ts';
-import { type PartEntry, listOrNone, readJournals } from './journal.ts';
+import { type ListedPart, type PartEntry, appendJournal, listOrNone, listedParts } from './journal.ts';
 import { setAside } from './recover.ts';
 import { readSpaceFiles } from './space-files.ts';
 import { type SpaceDescriptor, spaceFolderName } from './space.ts';
@@ -34,12 +35,22 @@ export interface VerifyResult {
   readonly findings: readonly Finding[];
   /** Files set aside. */
   readonly repaired: number;
+  /** Parts that are no longer listed: those set aside, and those that were missing. */
+  readonly dropped: number;
+}
+
+/** Sets bad files aside and takes them, and missing ones, off the list. */
+export interface Repair {
+  /** Names the journal that the repair is written to. */
+  readonly writer: string;
+  readonly clock: Clock;
 }
 
 export interface VerifyOptions {
   readonly root: string;
   readonly level: VerifyLevel;
-  readonly repair: boolean;
+  /** Null: look, and change nothing. */
+  readonly repair: Repair | null;
   readonly fs?: CommitFs;
 }
 
@@ -50,9 +61,7 @@ export async function verifyCache(options: VerifyOptions): Promise<VerifyResult>
   const { root, level } = options;
   const fs = options.fs ?? nodeFs;
   if (!(await checkFormat(root, fs))) throw noCache(root);
-  const listed = new Map<string, PartEntry>();
-  for (const entry of await readJournals(root, fs))
-    for (const part of entry.parts) listed.set(part.file, part);
+  const listed = await listedParts(root, fs);
   const findings: Finding[] = [];
   const spaces = new Map<string, SpaceDescriptor>();
   for (const { file, descriptor, got } of await readSpaceFiles(root, fs))
@@ -61,7 +70,7 @@ export async function verifyCache(options: VerifyOptions): Promise<VerifyResult>
     else spaces.set(spaceFolderName(descriptor), descriptor);
   let rows = 0;
   let bytesRead = 0;
-  for (const part of listed.values()) {
+  for (const { part } of listed.values()) {
     rows += part.rows;
     const space = spaces.get(part.file.slice(0, part.file.indexOf('/')));
     const found = await inspect({ root, part, space, level, fs });
@@ -69,8 +78,10 @@ export async function verifyCache(options: VerifyOptions): Promise<VerifyResult>
     findings.push(...found.findings);
   }
   findings.push(...(await unlisted(root, listed, fs)));
-  const repaired = options.repair ? await repair(root, findings, fs) : 0;
-  return { level, parts: listed.size, rows, bytesRead, findings, repaired };
+  const mended = options.repair
+    ? await repair({ root, findings, listed, fs, ...options.repair })
+    : { repaired: 0, dropped: 0 };
+  return { level, parts: listed.size, rows, bytesRead, findings, ...mended };
 }
 
 interface Inspection {
@@ -133,7 +144,7 @@ function rowFindings({ entry, layout, index }: CachedPart, bytes: Uint8Array): F
 
 async function unlisted(
   root: string,
-  listed: ReadonlyMap<string, PartEntry>,
+  listed: ReadonlyMap<string, ListedPart>,
   fs: CommitFs,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -148,16 +159,35 @@ async function unlisted(
   return findings;
 }
 
-/** Sets bad files aside. A part without a description stays: it is as good as ever once the description is back. */
-async function repair(root: string, findings: readonly Finding[], fs: CommitFs): Promise<number> {
+interface RepairOptions extends Repair {
+  readonly root: string;
+  readonly findings: readonly Finding[];
+  readonly listed: ReadonlyMap<string, ListedPart>;
+  readonly fs: CommitFs;
+}
+
+/**
+ * A part without a description stays: it is as good as ever once the description is back. Files are moved before the list is
+ * changed: whatever is interrupted is a missing part, which the next repair drops, and never a bad part that a writer adopts.
+ */
+async function repair(options: RepairOptions): Promise<Pick<VerifyResult, 'repaired' | 'dropped'>> {
+  const { root, findings, listed, fs, writer, clock } = options;
   const bad = new Set<string>();
+  const gone = new Set<string>();
   for (const { file, problem } of findings) {
     if (file.startsWith('spaces/')) bad.add(file);
-    else if (problem !== 'missing' && problem !== 'unlisted' && problem !== 'space') bad.add(`data/${file}`);
+    else if (problem === 'missing') gone.add(file);
+    else if (problem !== 'unlisted' && problem !== 'space') bad.add(`data/${file}`);
   }
   let repaired = 0;
-  for (const file of bad) if (await setAside(root, file, fs)) repaired += 1;
-  return repaired;
+  for (const file of bad) {
+    if (await setAside(root, file, fs)) repaired += 1;
+    if (file.startsWith('data/')) gone.add(file.slice('data/'.length));
+  }
+  const listings = [...gone].flatMap((file) => listed.get(file)?.listings ?? []);
+  if (listings.length > 0)
+    await appendJournal(root, { v: 1, op: 'drop', writer, seq: 0, at: clock.nowIso(), listings }, fs);
+  return { repaired, dropped: gone.size };
 }
 
 async function sizeOrNull(fs: CommitFs, path: string): Promise<number | null> {

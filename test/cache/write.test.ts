@@ -32,7 +32,7 @@ async function undisturbed() {
 }
 
 async function clean(root: string): Promise<void> {
-  expect((await verifyCache({ root, level: 'rows', repair: false })).findings).toEqual([]);
+  expect((await verifyCache({ root, level: 'rows', repair: null })).findings).toEqual([]);
 }
 
 /** Staging files anywhere below a folder. */

@@ -138,7 +138,7 @@ it(`a cache whose writer is killed ${KILLS} times loses nothing that was committ
       const opened = await CacheWriter.open({ root, writer: `test-${seen.kills}`, clock: machineClock });
       seen.adopted += opened.adopted;
       seen.quarantined += opened.quarantined;
-      const { findings } = await verifyCache({ root, level: 'rows', repair: false });
+      const { findings } = await verifyCache({ root, level: 'rows', repair: null });
       expect(findings).toEqual([]);
       held = (await contentOf(root)).digests.size;
       expect(held).toBeGreaterThanOrEqual(found.digests.size);

@@ -5,6 +5,7 @@ import { openCatalogue } from '../../cache/catalogue.ts';
 import { spaceLabel } from '../../cache/space.ts';
 import { type VerifyLevel, verifyCache } from '../../cache/verify.ts';
 import type { Json } from '../../core/canonical-json.ts';
+import { machineClock } from '../../core/clock.ts';
 import { StillhouseError, systemCodeOf } from '../../core/failure.ts';
 import { printJson } from '../print-json.ts';
 import { textTable } from '../table.ts';
@@ -58,14 +59,21 @@ export async function listCache(options: StoreOptions): Promise<void> {
 export async function checkCache(options: VerifyOptions): Promise<void> {
   await needCache(options.cache);
   const { cache, level, repair } = options;
-  const result = await verifyCache({ root: resolve(cache), level, repair });
+  const writer = `verify-${machineClock.nowIso().replace(/[^0-9]/g, '')}-${process.pid}`;
+  const result = await verifyCache({
+    root: resolve(cache),
+    level,
+    repair: repair ? { writer, clock: machineClock } : null,
+  });
   if (options.json) printJson(result as unknown as Json);
   else {
     process.stdout.write(`${result.parts} parts, ${result.rows} rows, checked at level ${result.level}\n`);
     const rows = result.findings.map((f) => [f.file, f.problem, f.detail]);
-    if (result.repaired > 0)
-      process.stdout.write(`${result.repaired} parts set aside; the next run computes their rows again\n`);
     if (rows.length > 0) process.stdout.write(`${textTable(['file', 'problem', 'detail'], rows)}\n`);
+    if (result.repaired + result.dropped > 0)
+      process.stdout.write(
+        `${result.repaired} files set aside, ${result.dropped} parts taken off the list; the next run computes what they held\n`,
+      );
   }
   const wrong = result.findings.filter(({ problem }) => problem !== 'unlisted');
   if (wrong.length > 0 && !repair)
