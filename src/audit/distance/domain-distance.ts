@@ -133,7 +133,10 @@ export async function domainDistance(input: DomainDistanceInput): Promise<Domain
   }
   if (images < 2)
     for (const metric of DISTANCE_METRICS)
-      leftOut.set(metric, images === 0 ? 'a side has no usable embedding' : 'needs more than one image a side');
+      leftOut.set(
+        metric,
+        images === 0 ? 'a side has no usable embedding' : 'needs more than one image a side',
+      );
   return {
     images,
     rows,
