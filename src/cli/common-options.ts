@@ -3,10 +3,11 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { StillhouseError } from '../core/failure.ts';
+import { type WeightsOptions, withWeightsOptions } from './weights-options.ts';
 
 export const DEVICES = ['cpu', 'webgpu', 'cuda', 'auto'] as const;
 
-export interface CommonOptions {
+export interface CommonOptions extends WeightsOptions {
   readonly out: string;
   readonly cache?: string;
   readonly json: boolean;
@@ -17,7 +18,7 @@ export interface CommonOptions {
 }
 
 export function withCommonOptions(command: Command): Command {
-  return command
+  return withWeightsOptions(command)
     .option('--out <folder>', 'where runs and, by default, the cache go', 'out')
     .option('--cache <folder>', 'the target cache (default: <out>/cache)')
     .option('--json', 'one JSON document on stdout; progress stays on stderr', false)

@@ -10,6 +10,7 @@ import { type CommonOptions, cacheRootOf } from './common-options.ts';
 import { printJson } from './print-json.ts';
 import { progressPrinter } from './progress.ts';
 import { textTable } from './table.ts';
+import { weightsPlaces } from './weights-options.ts';
 
 export interface SessionInput {
   readonly file: PipelineFile;
@@ -38,6 +39,7 @@ export async function runSession(input: SessionInput): Promise<void> {
     outRoot: resolve(options.out),
     runName: pipeline.name,
     cacheRoot: cacheRootOf(options, pipeline.cache),
+    weights: weightsPlaces(options),
     seed: options.seed ?? pipeline.seed,
     device: options.device,
     workers: options.workers,

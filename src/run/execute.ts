@@ -26,6 +26,7 @@ export interface RunOptions {
   readonly outRoot: string;
   readonly runName: string;
   readonly cacheRoot: string;
+  readonly weights?: StageContext['weights'];
   readonly seed: number;
   readonly device: string;
   readonly workers: number;
@@ -145,6 +146,7 @@ async function prepare(run: Omit<StageRun, 'record'> & { record?: StageRun['reco
     folder: stageFolder,
     baseFolder: pipeline.baseFolder,
     cacheRoot: options.cacheRoot,
+    weights: options.weights,
     seed: options.seed,
     device: options.device,
     workers: options.workers,

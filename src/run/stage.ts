@@ -37,6 +37,8 @@ export interface StageContext {
   readonly baseFolder: string;
   /** Where targets live; shared by runs. */
   readonly cacheRoot: string;
+  /** Store and lock file of pulled weights; the user's own when left out. */
+  readonly weights?: { readonly store: string; readonly lock: string } | undefined;
   readonly seed: number;
   readonly device: string;
   readonly workers: number;

@@ -263,7 +263,7 @@ async function planGroups(params: CacheParams, context: StageContext): Promise<P
 }
 
 const load = (name: string, context: StageContext): Promise<LoadedTeacher> =>
-  loadTeacher(name, context.baseFolder);
+  loadTeacher(name, { baseFolder: context.baseFolder, weights: context.weights });
 
 function familyOf(views: CacheParams['datasets'][number]['views']): ViewFamily {
   return typeof views === 'number'

@@ -22,12 +22,26 @@ const held = new Set<string>();
 
 /** @throws StillhouseError environment (exit code 5) when a living process, this one too, holds it. */
 export async function takeLease(path: string, fs: CommitFs = nodeFs): Promise<Lease> {
+  const taken = await tryLease(path, fs);
+  if ('owner' in taken) throw busy(path, taken.owner);
+  return taken;
+}
+
+/** The lease, or the living process that holds it. @throws StillhouseError environment when the folder cannot be used. */
+export async function tryLease(
+  path: string,
+  fs: CommitFs = nodeFs,
+): Promise<Lease | { readonly owner: ProcessIdentity }> {
   const key = resolve(path);
   const mine = thisProcess();
-  if (held.has(key)) throw busy(path, mine);
+  if (held.has(key)) return { owner: mine };
   held.add(key);
   try {
-    await settle(path, mine, fs);
+    const owner = await settle(path, mine, fs);
+    if (owner !== null) {
+      held.delete(key);
+      return { owner };
+    }
   } catch (error) {
     held.delete(key);
     throw error;
@@ -48,25 +62,26 @@ export async function takeLease(path: string, fs: CommitFs = nodeFs): Promise<Le
   };
 }
 
-async function settle(path: string, mine: ProcessIdentity, fs: CommitFs): Promise<void> {
+/** Null when the lease is ours, else the living process that holds it. */
+async function settle(path: string, mine: ProcessIdentity, fs: CommitFs): Promise<ProcessIdentity | null> {
   const file = JSON.stringify(mine);
   for (let attempt = 0; attempt < 10; attempt++) {
-    if (await writeIfAbsent(path, file, fs)) return;
+    if (await writeIfAbsent(path, file, fs)) return null;
     const owner = await readOwner(path, fs);
-    if (owner !== null && isHeldBy(owner, mine)) throw busy(path, owner);
+    if (owner !== null && isHeldBy(owner, mine)) return owner;
     const takeOver = `${path}.takeover`;
     if (!(await writeIfAbsent(takeOver, file, fs))) {
       const other = await readOwner(takeOver, fs);
-      if (other !== null && isHeldBy(other, mine)) throw busy(path, other);
+      if (other !== null && isHeldBy(other, mine)) return other;
       await fs.remove(takeOver);
       continue;
     }
     try {
       // read again: whoever held the take-over file before may have put a living owner's file here
       const found = await readOwner(path, fs);
-      if (found !== null && isHeldBy(found, mine)) throw busy(path, found);
+      if (found !== null && isHeldBy(found, mine)) return found;
       await fs.remove(path);
-      if (await writeIfAbsent(path, file, fs)) return;
+      if (await writeIfAbsent(path, file, fs)) return null;
     } finally {
       await fs.remove(takeOver);
     }

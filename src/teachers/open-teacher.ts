@@ -14,8 +14,9 @@ import { openOnnxSession } from './onnx-session.ts';
 import { checkSize } from './preprocess.ts';
 import type { LoadedTeacher } from './registry.ts';
 import type { TapPlan } from './taps.ts';
+import type { SummaryTap } from './teacher-manifest.ts';
 import type { RuntimeClass, TeacherSession } from './teacher.ts';
-import { type WeightsFile, locateWeights } from './weights.ts';
+import { locateWeights } from './weights.ts';
 
 export interface OpenOptions {
   readonly device: string;
@@ -34,7 +35,7 @@ const TRACE_VERSION = 1;
 
 /** @throws StillhouseError environment or integrity when weights are missing or are not those of the manifest. */
 export async function identifyTeacher(teacher: LoadedTeacher, device: string): Promise<TeacherIdentity> {
-  const files = await weightsOf(teacher);
+  const files = await locateWeights(teacher);
   return {
     weightsSha256: files.length === 1 ? files[0]!.sha256 : digestOf(files.map(({ sha256 }) => sha256)),
     runtime: {
@@ -46,13 +47,6 @@ export async function identifyTeacher(teacher: LoadedTeacher, device: string): P
   };
 }
 
-async function weightsOf({ manifest, folder }: LoadedTeacher): Promise<WeightsFile[]> {
-  const { uri, sha256, files } = manifest.weights;
-  const found = [await locateWeights(uri, sha256, folder)];
-  for (const file of files) found.push(await locateWeights(file.uri, file.sha256, folder));
-  return found;
-}
-
 /** One session at one input size. The caller closes it. */
 export async function openTeacher(
   teacher: LoadedTeacher,
@@ -61,7 +55,7 @@ export async function openTeacher(
 ): Promise<TeacherSession> {
   const { manifest } = teacher;
   checkSize(manifest, input.sizePx);
-  const [weights] = await weightsOf(teacher);
+  const [weights] = await locateWeights(teacher);
   const { sizePx } = input;
   const batch = manifest.input.batch === 'any' ? input.batch : 1;
   const batchAxis = manifest.input.batch !== 'none';
@@ -93,6 +87,7 @@ export async function openTeacher(
   });
   try {
     checkGrid(teacher, session);
+    checkChannels(teacher, session);
   } catch (error) {
     await session.close();
     throw error;
@@ -127,7 +122,7 @@ function tapsOf({ manifest }: LoadedTeacher): {
       form: summary.from,
       layout: 'layout' in summary ? summary.layout : 'tokens',
       prefixTokens: 'prefixTokens' in summary ? summary.prefixTokens : 0,
-      rule: summary satisfies Json,
+      rule: ruleOf(summary),
     },
     spatial: spatial && {
       kind: 'spatial',
@@ -137,6 +132,28 @@ function tapsOf({ manifest }: LoadedTeacher): {
       rule: { tensor: spatial.tensor, layout: spatial.layout, prefixTokens: spatial.prefixTokens },
     },
   };
+}
+
+/** What is read out of the tensor; the width that the manifest promises is no part of it. */
+function ruleOf(tap: SummaryTap): Json {
+  return { ...tap, channels: undefined };
+}
+
+/** The widths that the manifest promises. @throws StillhouseError bad-input when the model gives another. */
+function checkChannels({ manifest }: LoadedTeacher, session: TeacherSession): void {
+  for (const kind of ['summary', 'spatial'] as const) {
+    const wanted = manifest[kind]?.channels;
+    const got = session[kind]?.shape.at(-1);
+    if (wanted === undefined || got === undefined || got === wanted) continue;
+    throw new StillhouseError({
+      kind: 'bad-input',
+      what: `the ${kind} tap of a teacher has another width than its manifest says`,
+      where: `${manifest.name}, tensor ${manifest[kind]!.tensor}`,
+      wanted: `${wanted} channels`,
+      got: `${got}`,
+      next: 'correct channels in the manifest, or tap another tensor',
+    });
+  }
 }
 
 /** The grid that the manifest's stride or patch promises. @throws StillhouseError bad-input when the model gives another. */

@@ -1,9 +1,10 @@
 /** Finds teacher manifests: by name among the bundled ones, or by path. */
 import * as fsp from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { StillhouseError } from '../core/failure.ts';
+import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { nearestNames } from '../core/nearest-names.ts';
 import { type TeacherManifest, readTeacherManifest } from './teacher-manifest.ts';
+import { type WeightsPlaces, defaultPlaces } from './weights-places.ts';
 
 const BUNDLED = join(import.meta.dirname, '..', '..', 'manifests', 'teachers');
 
@@ -11,16 +12,27 @@ export interface LoadedTeacher {
   readonly manifest: TeacherManifest;
   /** Folder that `file:` URIs of the manifest start from. */
   readonly folder: string;
+  readonly places: WeightsPlaces;
+  /** The name or path that it was asked for by. */
+  readonly given: string;
+}
+
+export interface LoadFrom {
+  /** Paths of manifests start here. */
+  readonly baseFolder: string;
+  /** Default: {@link defaultPlaces}. */
+  readonly weights?: WeightsPlaces | undefined;
 }
 
 /**
- * @param nameOrPath a bundled name, or a path (ends in .yaml) relative to `baseFolder`
+ * @param nameOrPath a bundled name, or a path (ends in .yaml) relative to the base folder
  * @throws StillhouseError bad-input for a name that no manifest has, naming the nearest
  */
-export async function loadTeacher(nameOrPath: string, baseFolder: string): Promise<LoadedTeacher> {
+export async function loadTeacher(nameOrPath: string, from: LoadFrom): Promise<LoadedTeacher> {
+  const places = from.weights ?? defaultPlaces();
   if (/\.ya?ml$/i.test(nameOrPath)) {
-    const path = resolve(baseFolder, nameOrPath);
-    return { manifest: await readTeacherManifest(path), folder: dirname(path) };
+    const path = resolve(from.baseFolder, nameOrPath);
+    return { manifest: await readTeacherManifest(path), folder: dirname(path), places, given: nameOrPath };
   }
   const names = await bundledNames();
   if (!names.includes(nameOrPath))
@@ -31,7 +43,8 @@ export async function loadTeacher(nameOrPath: string, baseFolder: string): Promi
       got: nameOrPath,
       next: `nearest: ${nearestNames(nameOrPath, names).join(', ')}`,
     });
-  return { manifest: await readTeacherManifest(join(BUNDLED, `${nameOrPath}.yaml`)), folder: BUNDLED };
+  const manifest = await readTeacherManifest(join(BUNDLED, `${nameOrPath}.yaml`));
+  return { manifest, folder: BUNDLED, places, given: nameOrPath };
 }
 
 async function bundledNames(): Promise<string[]> {
@@ -42,31 +55,36 @@ async function bundledNames(): Promise<string[]> {
     .sort();
 }
 
-/** One line per bundled teacher. */
-export interface TeacherLine {
-  readonly name: string;
-  readonly engine: string;
-  readonly licence: string;
-  readonly sizes: string;
-  readonly summary: string;
-  readonly spatial: string;
-  readonly weights: string;
+/**
+ * @param given names of bundled manifests, paths of manifests, or folders, each with all the manifests in it; empty: every bundled one
+ * @throws StillhouseError bad-input for what leads to no manifest
+ */
+export async function teachersOf(given: readonly string[], from: LoadFrom): Promise<LoadedTeacher[]> {
+  const names = given.length === 0 ? await bundledNames() : [];
+  for (const name of given) names.push(...((await manifestsIn(name, from)) ?? [name]));
+  const teachers: LoadedTeacher[] = [];
+  for (const name of new Set(names)) teachers.push(await loadTeacher(name, from));
+  return teachers;
 }
 
-export async function listTeachers(): Promise<TeacherLine[]> {
-  const lines: TeacherLine[] = [];
-  for (const name of await bundledNames()) {
-    const { manifest } = await loadTeacher(name, BUNDLED);
-    const sizes = manifest.input.sizesPx;
-    lines.push({
-      name,
-      engine: manifest.engine,
-      licence: manifest.licence.spdx,
-      sizes: 'multipleOf' in sizes ? `${sizes.min}-${sizes.max} by ${sizes.multipleOf}` : sizes.join(', '),
-      summary: manifest.summary?.tensor ?? 'none',
-      spatial: manifest.spatial?.tensor ?? 'none',
-      weights: manifest.weights.uri,
-    });
+/** Paths of the manifests in a folder, sorted; null for what is no folder, and for a bundled name. */
+async function manifestsIn(name: string, { baseFolder }: LoadFrom): Promise<string[] | null> {
+  if ((await bundledNames()).includes(name)) return null;
+  let files: string[];
+  try {
+    files = await fsp.readdir(resolve(baseFolder, name));
+  } catch (error) {
+    if (systemCodeOf(error) === undefined) throw error;
+    return null;
   }
-  return lines;
+  const manifests = files.filter((file) => /\.ya?ml$/i.test(file)).sort();
+  if (manifests.length > 0) return manifests.map((file) => join(name, file));
+  throw new StillhouseError({
+    kind: 'bad-input',
+    what: 'no teacher manifest lies in this folder',
+    where: resolve(baseFolder, name),
+    wanted: 'files that end in .yaml',
+    got: 'none',
+    next: 'name another folder, or a teacher from `stillhouse teachers ls`',
+  });
 }

@@ -112,17 +112,31 @@ const inputSchema = z.strictObject({
 const layout = z.enum(['NCHW', 'NHWC', 'tokens']).describe('tokens: [batch, tokens, channels], row by row.');
 const prefixTokens = z.int().min(0).default(0).describe('Tokens before the first patch: CLS and registers.');
 
+const channels = z
+  .int()
+  .min(1)
+  .optional()
+  .describe(
+    'Width of the tap: tells the cost before the weights are here, and is checked against the model.',
+  );
+
 const summarySchema = z.discriminatedUnion('from', [
-  z.strictObject({ tensor: z.string().min(1), from: z.literal('vector').describe('[batch, channels]') }),
+  z.strictObject({
+    tensor: z.string().min(1),
+    from: z.literal('vector').describe('[batch, channels]'),
+    channels,
+  }),
   z.strictObject({
     tensor: z.string().min(1),
     from: z.literal('cls').describe('Token 0 of [batch, tokens, channels].'),
+    channels,
   }),
   z.strictObject({
     tensor: z.string().min(1),
     from: z.literal('mean-pool').describe('Mean over the positions of a map.'),
     layout,
     prefixTokens,
+    channels,
   }),
 ]);
 
@@ -131,6 +145,7 @@ const spatialSchema = z
     tensor: z.string().min(1),
     layout,
     prefixTokens,
+    channels,
     stridePx: z.int().min(1).optional().describe('Input pixels per cell of a convolutional map.'),
     patchPx: z.int().min(1).optional().describe('Patch side of a vision transformer.'),
   })

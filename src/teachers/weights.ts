@@ -1,5 +1,6 @@
 /**
- * Where a teacher's weights lie on this machine, and whether they are the ones the manifest names. Nothing is downloaded here.
+ * Where a teacher's weights lie on this machine, and whether they are the ones that its manifest or the lock file names. Nothing
+ * is downloaded here: that is {@link file://./pull.ts}.
  */
 import { createRequire } from 'node:module';
 import * as fsp from 'node:fs/promises';
@@ -7,65 +8,135 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { sha256OfFile } from '../core/digest.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import type { Digest } from '../core/ids.ts';
+import { ContentStore, type NamedBlob } from '../store/content-store.ts';
+import type { LoadedTeacher } from './registry.ts';
+import { type WeightsPins, readPins } from './weights-lock.ts';
+import { isRemote, nameBeside } from './weights-uri.ts';
 
 export interface WeightsFile {
   readonly path: string;
   readonly sha256: Digest;
 }
 
+export interface WantedFile {
+  readonly uri: string;
+  /** From the manifest, else from the lock file; null where neither pins the file. */
+  readonly sha256: Digest | null;
+}
+
 /**
- * @param uri `npm:<package>/<path>` or `file:<path>` relative to `baseFolder`
- * @param wanted sha256 from the manifest, null where it is pinned on first use
- * @throws StillhouseError environment when the file is not here, integrity when its digest differs
+ * The files of a teacher, the model first. Pulled ones lie together in one folder under the names that the model knows them by.
+ * @throws StillhouseError environment when a file is not here, integrity when its digest differs
  */
-export async function locateWeights(
-  uri: string,
-  wanted: string | null,
-  baseFolder: string,
-): Promise<WeightsFile> {
-  const path = await pathOfUri(uri, baseFolder);
+export async function locateWeights(teacher: LoadedTeacher): Promise<WeightsFile[]> {
+  const wanted = await wantedFiles(teacher);
+  const found: WeightsFile[] = [];
+  for (const { uri, sha256, path } of await placesOf(teacher, wanted))
+    found.push({ path, sha256: await verified({ uri, sha256, path }, teacher) });
+  return found;
+}
+
+/** The files that a teacher needs, the model first, each with the digest that the manifest or else the lock file pins. */
+export async function wantedFiles({ manifest, places }: LoadedTeacher): Promise<WantedFile[]> {
+  const { weights } = manifest;
+  const files = [weights, ...weights.files];
+  const pins: WeightsPins = files.some(({ uri }) => isRemote(uri)) ? await readPins(places.lock) : new Map();
+  return files.map(({ uri, sha256 }) => ({
+    uri,
+    sha256: (sha256 as Digest | null) ?? pins.get(uri)?.sha256 ?? null,
+  }));
+}
+
+interface Placed extends WantedFile {
+  readonly path: string;
+}
+
+async function placesOf(teacher: LoadedTeacher, wanted: readonly WantedFile[]): Promise<Placed[]> {
+  const blobs = await blobsOf(teacher, wanted);
+  const folder =
+    blobs.size === 0 ? '' : await new ContentStore(teacher.places.store).folderOf([...blobs.values()]);
+  const placed: Placed[] = [];
+  for (const { uri, sha256 } of wanted) {
+    const blob = blobs.get(uri);
+    const path = blob === undefined ? await localPath(uri, teacher.folder) : join(folder, blob.name);
+    placed.push({ uri, sha256, path });
+  }
+  return placed;
+}
+
+/** By URI, the pulled files and the names under which they must lie together. */
+async function blobsOf(
+  teacher: LoadedTeacher,
+  wanted: readonly WantedFile[],
+): Promise<ReadonlyMap<string, NamedBlob>> {
+  const store = new ContentStore(teacher.places.store);
+  const remote = wanted.filter(({ uri }) => isRemote(uri));
+  const blobs = new Map<string, NamedBlob>();
+  for (const { uri, sha256 } of remote) {
+    if (sha256 === null || (await store.sizeBytes(sha256)) === null) throw notPulled(teacher, uri, sha256);
+    const name = nameBeside(remote[0]!.uri, uri);
+    const other = [...blobs].find(([, blob]) => blob.name === name);
+    if (other !== undefined && other[1].sha256 !== sha256)
+      throw new StillhouseError({
+        kind: 'bad-input',
+        what: 'two files of a teacher would have one name beside its model',
+        where: teacher.given,
+        got: `${other[0]} and ${uri} as ${name}`,
+        next: 'name files in weights.files that differ in their last name',
+      });
+    if (other === undefined || other[0] === uri) blobs.set(uri, { name, sha256 });
+  }
+  return blobs;
+}
+
+async function verified({ uri, sha256, path }: Placed, teacher: LoadedTeacher): Promise<Digest> {
   let got: Digest;
   try {
     got = await sha256OfFile(path);
   } catch (error) {
-    if (systemCodeOf(error) === undefined) throw error;
+    const code = systemCodeOf(error);
+    if (code === undefined) throw error;
     throw new StillhouseError(
       {
         kind: 'environment',
         what: 'the weights of a teacher are not on this machine',
         where: `${uri} (${path})`,
-        got: systemCodeOf(error)!,
+        got: code,
         next: 'install the package, or point the manifest at a file that exists',
       },
       error,
     );
   }
-  if (wanted !== null && got !== wanted)
-    throw new StillhouseError({
-      kind: 'integrity',
-      what: 'the weights of a teacher are not the ones its manifest names',
-      where: path,
-      wanted: `sha256 ${wanted}`,
-      got: `sha256 ${got}`,
-      next: 'restore the file, or write a manifest of its own for the other weights: their targets are another space',
-    });
-  return { path, sha256: got };
+  if (sha256 === null || got === sha256) return got;
+  throw new StillhouseError({
+    kind: 'integrity',
+    what: 'the weights of a teacher are not the ones its manifest or lock file names',
+    where: path,
+    wanted: `sha256 ${sha256}`,
+    got: `sha256 ${got}`,
+    next: isRemote(uri)
+      ? `the file was changed here; \`stillhouse teachers pull ${teacher.given}\` brings it anew`
+      : 'restore the file, or write a manifest of its own for the other weights: their targets are another space',
+  });
 }
 
-async function pathOfUri(uri: string, baseFolder: string): Promise<string> {
-  if (uri.startsWith('npm:')) return npmPath(uri.slice(4), uri);
-  if (uri.startsWith('file:')) {
-    const path = uri.slice(5);
-    return isAbsolute(path) ? path : resolve(baseFolder, path);
-  }
-  throw new StillhouseError({
+function notPulled(teacher: LoadedTeacher, uri: string, sha256: Digest | null): StillhouseError {
+  const { store, lock } = teacher.places;
+  return new StillhouseError({
     kind: 'environment',
-    what: 'the weights of a teacher have to be downloaded first',
+    what: 'the weights of a teacher have not been pulled yet',
     where: uri,
-    wanted: 'an npm: or file: URI',
-    got: uri.slice(0, uri.indexOf(':') + 1) || uri,
-    next: 'download the file and write a copy of the manifest whose weights.uri is file:<path>',
+    wanted: sha256 === null ? `a pin in ${lock}` : `sha256 ${sha256} in ${store}`,
+    got: 'none',
+    next: `\`stillhouse teachers pull ${teacher.given}\`, or a copy of the manifest whose weights.uri is file:<path>`,
   });
+}
+
+/** Where an `npm:` or `file:` URI leads. @throws StillhouseError environment when the package is not installed */
+export async function localPath(uri: string, folder: string): Promise<string> {
+  if (uri.startsWith('npm:')) return npmPath(uri.slice(4), uri);
+  const path = uri.slice('file:'.length);
+  return isAbsolute(path) ? path : resolve(folder, path);
 }
 
 /** A file of an installed package, found from this module's own place upwards and from the working folder. */

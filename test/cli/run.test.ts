@@ -81,7 +81,9 @@ describe('--json', () => {
         { space: 'tiny@16.spatial', rows: 12 },
       ],
       'cache verify': { findings: [], rows: 24 },
-      'teachers ls': expect.arrayContaining([expect.objectContaining({ name: 'nanodet' })]) as object,
+      'teachers ls': {
+        teachers: expect.arrayContaining([expect.objectContaining({ name: 'nanodet' })]) as object,
+      },
       'teachers check tiny.yaml --size 16': { teacher: 'tiny', taps: [{ shape: [8] }, { shape: [4, 4, 8] }] },
       'inspect out/targets': { kind: 'run', stages: [{ id: 'cache' }, { id: 'images' }] },
       'inspect tiny.onnx': { kind: 'ONNX model', inputs: ['x'], outputs: ['map'] },

@@ -20,5 +20,9 @@ for (const [name, sizePx] of [
     name: name.endsWith('.yaml') ? 'a tiny ONNX teacher' : name,
     values: 3 * sizePx * sizePx,
     open: async (batch) =>
-      openTeacher(await loadTeacher(name, '.'), { sizePx, batch }, { device: 'cpu', threads: 0 }),
+      openTeacher(
+        await loadTeacher(name, { baseFolder: '.' }),
+        { sizePx, batch },
+        { device: 'cpu', threads: 0 },
+      ),
   });

@@ -2,10 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { describe, expect, it } from 'vitest';
+import { canonicalJson } from '../../src/core/canonical-json.ts';
 import { buildOnnx, encodeOnnx } from '../../src/format/onnx-model.ts';
 import { checkTeacher } from '../../src/teachers/check.ts';
 import { identifyTeacher, openTeacher } from '../../src/teachers/open-teacher.ts';
-import { loadTeacher, listTeachers } from '../../src/teachers/registry.ts';
+import { loadTeacher } from '../../src/teachers/registry.ts';
 import { failing } from '../support/failing.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { type TinyOptions, tinyManifest, tinyOnnx } from '../support/tiny-teacher.ts';
@@ -17,7 +18,7 @@ async function teacherOf(onnx: Uint8Array, change: (manifest: Manifest) => objec
   const folder = await tempFolder();
   await writeFile(join(folder, 'tiny.onnx'), onnx);
   await writeFile(join(folder, 'tiny.yaml'), stringify(change(tinyManifest(onnx))));
-  return loadTeacher('tiny.yaml', folder);
+  return loadTeacher('tiny.yaml', { baseFolder: folder });
 }
 
 const open = async (options: TinyOptions, change?: (manifest: Manifest) => object, batch = 2) =>
@@ -50,6 +51,19 @@ describe('a teacher whose model does not fit its manifest', () => {
     await expect(open({}, change)).rejects.toThrow(
       failing(3, { wanted: 'a graph that takes float32 [2,16,16,3]' }),
     );
+  });
+
+  it('in the width of a tap is told both widths', async () => {
+    for (const kind of ['summary', 'spatial'] as const) {
+      const change = (m: Manifest) => ({ ...m, [kind]: { ...m[kind], channels: 9 } });
+      await expect(open({}, change)).rejects.toThrow(
+        failing(3, { where: 'tiny, tensor map', wanted: '9 channels', got: '8' }),
+      );
+    }
+    const session = await open({}, (m) => ({ ...m, summary: { ...m.summary, channels: 8 } }));
+    // what the manifest promises is no part of what identifies a target
+    expect(canonicalJson(session.summary!.rule)).not.toContain('channels');
+    await session.close();
   });
 
   it('in the rows it answers is refused, rather than read as zeros', async () => {
@@ -150,20 +164,6 @@ it('the identity of a teacher changes with its weights and its device', async ()
   expect(await identifyTeacher(await teacherOf(tinyOnnx({ seed: 1 })), 'auto')).toEqual(identity);
   expect((await identifyTeacher(two, 'cpu')).weightsSha256).not.toBe(identity.weightsSha256);
   expect((await identifyTeacher(one, 'webgpu')).runtime).not.toEqual(identity.runtime);
-});
-
-describe('the registry', () => {
-  it('names the nearest teachers for a name that none has', async () => {
-    await expect(loadTeacher('nanodte', '.')).rejects.toThrow(
-      failing(3, { got: 'nanodte', next: expect.stringContaining('nearest: nanodet') }),
-    );
-  });
-
-  it('lists every bundled manifest with a line of its own', async () => {
-    const lines = await listTeachers();
-    expect(lines.map(({ name }) => name)).toContain('ppocr-det');
-    expect(new Set(lines.map(({ name }) => name)).size).toBe(lines.length);
-  });
 });
 
 describe('checkTeacher', () => {

@@ -1,46 +1,41 @@
-/** `teachers ls` and `teachers check`: which manifests there are, and whether one fits its model. */
+/** `teachers ls` and `teachers check`. What they do is loaded when they run: {@link file://./teachers-answers.ts}. */
 import type { Command } from 'commander';
-import type { Json } from '../../core/canonical-json.ts';
-import { wholeNumber } from '../common-options.ts';
-import { printJson } from '../print-json.ts';
-import { textTable } from '../table.ts';
+import { usage, wholeNumber } from '../common-options.ts';
+import { withWeightsOptions } from '../weights-options.ts';
+import type { CheckOptions, ListOptions } from './teachers-answers.ts';
 
 export function addTeachersCommands(program: Command): void {
-  const teachers = program.command('teachers').description('the teacher manifests');
-  teachers
-    .command('ls')
-    .description('name, engine, licence, sizes, where the weights come from')
-    .option('--json', 'one JSON document on stdout', false)
-    .action(async (options: { json: boolean }) => {
-      const { listTeachers } = await import('../../teachers/registry.ts');
-      const all = await listTeachers();
-      if (options.json) printJson(all as unknown as Json);
-      else
-        process.stdout.write(
-          `${textTable(
-            ['teacher', 'engine', 'licence', 'sizes px', 'summary', 'spatial', 'weights'],
-            all.map((t) => [t.name, t.engine, t.licence, t.sizes, t.summary, t.spatial, t.weights]),
-          )}\n`,
-        );
-    });
-  teachers
-    .command('check')
-    .description('run one image through a teacher; print shapes, ranges and NaN counts')
-    .argument('<teacher>', 'a name from `teachers ls`, or the path of a manifest')
-    .option('--size <px>', 'input side', wholeNumber('--size', 1))
-    .option('--image <path>', 'an image to look at (default: a grey ramp)')
-    .option('--json', 'one JSON document on stdout', false)
-    .action(async (name: string, options: { size?: number; image?: string; json: boolean }) => {
-      const { loadTeacher } = await import('../../teachers/registry.ts');
-      const { checkTeacher } = await import('../../teachers/check.ts');
-      const result = await checkTeacher(await loadTeacher(name, '.'), options);
-      if (options.json) printJson(result as unknown as Json);
-      else
-        process.stdout.write(
-          `${result.teacher} at ${result.sizePx} px: ${result.engine}\n${textTable(
-            ['tap', 'shape', 'min', 'max', 'mean', 'not finite'],
-            result.taps.map((t) => [t.kind, t.shape.join('x'), t.min, t.max, t.mean, t.nonFinite]),
-          )}\n`,
-        );
-    });
+  const teachers = program
+    .command('teachers')
+    .description('the teachers: what they give and cost, their weights');
+  const given = 'names from `teachers ls`, paths of manifests, or folders of manifests';
+  withWeightsOptions(
+    teachers
+      .command('ls')
+      .description('licence, shapes and cost of each teacher, and where its weights are')
+      .argument('[teachers...]', `${given} (default: the bundled ones)`)
+      .option('--size <px,...>', 'input sides to tell the cost at', sizes)
+      .option('--json', 'one JSON document on stdout', false),
+  ).action(async (names: readonly string[], options: ListOptions) => {
+    const { listTeachers } = await import('./teachers-answers.ts');
+    await listTeachers(names, options);
+  });
+  withWeightsOptions(
+    teachers
+      .command('check')
+      .description('run one image through a teacher; print shapes, ranges and NaN counts')
+      .argument('<teacher>', 'a name from `teachers ls`, or the path of a manifest')
+      .option('--size <px>', 'input side', wholeNumber('--size', 1))
+      .option('--image <path>', 'an image to look at (default: a grey ramp)')
+      .option('--json', 'one JSON document on stdout', false),
+  ).action(async (name: string, options: CheckOptions) => {
+    const { printCheck } = await import('./teachers-answers.ts');
+    await printCheck(name, options);
+  });
+}
+
+function sizes(text: string): number[] {
+  const found = text.split(',').map(Number);
+  if (found.every((px) => Number.isSafeInteger(px) && px > 0)) return found;
+  throw usage('--size', 'whole numbers from 1, separated by commas', text);
 }
