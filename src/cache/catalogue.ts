@@ -18,7 +18,8 @@ import { writeAtomic, writeIfAbsent } from '../store/atomic.ts';
 import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
 import { type PartEntry, listOrNone, listedParts } from './journal.ts';
 import { type RowKey, rowKeysOf } from './row-key.ts';
-import { CODEC_DTYPE, type SpaceDescriptor, spaceFolderName, spaceIdOf } from './space.ts';
+import { storedTensorOf } from './codecs/stored-tensor.ts';
+import { type SpaceDescriptor, spaceFolderName, spaceIdOf } from './space.ts';
 import { readDescriptors } from './space-files.ts';
 
 export const FORMAT = { format: 'stillhouse-cache', major: 1 } as const;
@@ -36,6 +37,8 @@ export interface RowPlace {
 }
 
 export interface CachedSpace {
+  /** Of the cache: what a codec is built from lies beside the parts. */
+  readonly root: string;
   readonly id: SpaceId;
   readonly descriptor: SpaceDescriptor;
   readonly parts: readonly CachedPart[];
@@ -107,7 +110,7 @@ export async function openCatalogue(
       if (part) parts.push(part);
       else missingParts.push(entry);
     }
-    spaces.set(id, { id, descriptor, parts, rows: placesOf(parts) });
+    spaces.set(id, { root, id, descriptor, parts, rows: placesOf(parts) });
   }
   return { root, spaces, missingParts };
 }
@@ -149,8 +152,7 @@ export async function openPart(
     const wanted = partSummary({
       rows: entry.rows,
       space: spaceIdOf(space),
-      shape: space.shape,
-      dtype: CODEC_DTYPE[space.codec.id],
+      ...storedTensorOf(space),
       sizeBytes: entry.sizeBytes,
     });
     const got = partSummary({

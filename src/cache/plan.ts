@@ -6,10 +6,10 @@
  */
 import type { ImageRow } from '../images/image-row.ts';
 import { type View, viewIdOf } from '../images/view.ts';
-import { rowBytesOf } from '../format/tensor-part.ts';
 import type { Catalogue } from './catalogue.ts';
 import { type RowKey, rowKeyOf } from './row-key.ts';
-import { CODEC_DTYPE, type SpaceDescriptor, spaceIdOf, spaceLabel } from './space.ts';
+import { storedRowBytes } from './codecs/stored-tensor.ts';
+import { type SpaceDescriptor, spaceIdOf, spaceLabel } from './space.ts';
 
 /** An image and the views of it that are wanted. */
 export interface WantedImage {
@@ -106,7 +106,7 @@ export function planCache(options: CachePlanOptions): CachePlan {
         wanted: rows.length,
         present: rows.length - missing,
         missing,
-        bytesToWrite: missing * rowBytesOf(space.shape, CODEC_DTYPE[space.codec.id]),
+        bytesToWrite: missing * storedRowBytes(space),
       };
     }),
   );

@@ -3,13 +3,17 @@
  */
 import { crc32 } from 'node:zlib';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
-import { decodeHalf } from '../core/half.ts';
+import type { SpaceId } from '../core/ids.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
 import { asStoreFailure } from '../store/commit-fs.ts';
 import type { CachedSpace, RowPlace } from './catalogue.ts';
+import { openSpaceCodec } from './codecs/open-space-codec.ts';
+import { normalisedShapeOf, targetShapeOf } from './codecs/stored-tensor.ts';
+import type { TargetCodec, TargetForm } from './codecs/target-codec.ts';
 import { OpenFiles } from './open-files.ts';
 import { ResidentParts } from './resident-parts.ts';
 import type { RowKey } from './row-key.ts';
+import { type SpaceDescriptor, codedLabel } from './space.ts';
 
 const OPEN_FILES = 256;
 
@@ -25,6 +29,7 @@ export interface TargetReaderOptions {
 export class TargetReader {
   readonly #files: OpenFiles;
   readonly #resident: ResidentParts;
+  readonly #codecs = new Map<SpaceId, Promise<TargetCodec>>();
   /** Counted so that tests can assert what was read. */
   readonly counts: { rows: number; bytes: number; readonly opens: number };
 
@@ -42,12 +47,18 @@ export class TargetReader {
   }
 
   /**
-   * Decodes the target of `key` into `out` (float32, [product of shape]). Returns false, with `out` zeroed, when the row is
-   * absent or not ok. Calls may overlap.
-   * @throws StillhouseError integrity when the bytes do not match their CRC, or the part is gone or too short.
+   * Decodes the target of `key` into `out` (float32, [product of its shape in that form]). Returns false, with `out` zeroed, when
+   * the row is absent or not ok. Calls may overlap.
+   * @throws StillhouseError integrity when the bytes do not match their CRC, the part is gone or too short, or the statistics of
+   * the codec are; bad-input when the space has no normalised form.
    */
-  async readInto(space: CachedSpace, key: RowKey, out: Float32Array): Promise<boolean> {
-    const width = rowValuesOf(space.descriptor.shape);
+  async readInto(
+    space: CachedSpace,
+    key: RowKey,
+    out: Float32Array,
+    form: TargetForm = 'teacher',
+  ): Promise<boolean> {
+    const width = rowValuesOf(readShapeOf(space.descriptor, form));
     if (out.length !== width)
       throw new Error(`internal: a target of ${width} values is read into ${out.length}`);
     const place = space.rows.get(key);
@@ -63,8 +74,19 @@ export class TargetReader {
         where: `${place.part.path}, row ${place.row}`,
         next: REPAIR,
       });
-    decodeHalf(new Uint16Array(bytes.buffer, bytes.byteOffset, width), out);
+    (await this.#codecOf(space)).decode(bytes, out, form);
     return true;
+  }
+
+  /** Opened once per space: i8p and i4p build their rotation then. */
+  #codecOf(space: CachedSpace): Promise<TargetCodec> {
+    const held = this.#codecs.get(space.id);
+    if (held) return held;
+    const opening = openSpaceCodec(space.root, space.descriptor);
+    this.#codecs.set(space.id, opening);
+    // a failure is forgotten, so that the next read tries again
+    opening.catch(() => this.#codecs.delete(space.id));
+    return opening;
   }
 
   async #row(place: RowPlace): Promise<Uint8Array> {
@@ -90,7 +112,7 @@ export class TargetReader {
   async #bytesOf({ part, row }: RowPlace): Promise<Uint8Array> {
     const { rowBytes, at } = part.layout;
     const payload = this.#resident.payloadOf(part, (read) => this.#files.use(part.path, read));
-    if (payload) return (await payload).slice(row * rowBytes, (row + 1) * rowBytes);
+    if (payload) return (await payload).subarray(row * rowBytes, (row + 1) * rowBytes);
     const bytes = new Uint8Array(rowBytes);
     const { bytesRead } = await this.#files.use(part.path, (file) =>
       file.read(bytes, 0, rowBytes, at.payload + row * rowBytes),
@@ -103,6 +125,21 @@ export class TargetReader {
   async close(): Promise<void> {
     await this.#files.close();
   }
+}
+
+/** Shape of what a reader gets. @throws StillhouseError bad-input when the space has no normalised form. */
+export function readShapeOf(space: SpaceDescriptor, form: TargetForm): readonly number[] {
+  if (form === 'teacher') return targetShapeOf(space);
+  const shape = normalisedShapeOf(space);
+  if (shape !== null) return shape;
+  throw new StillhouseError({
+    kind: 'bad-input',
+    what: 'the targets have no normalised form: their codec does not rotate',
+    where: codedLabel(space),
+    wanted: 'codec i8p or i4p',
+    got: space.codec.id,
+    next: 'derive such a space with `stillhouse cache derive`, or read the targets as the teacher gave them',
+  });
 }
 
 function goneFailure(path: string, cause: unknown): StillhouseError {

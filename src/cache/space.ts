@@ -1,16 +1,20 @@
 /**
  * A space: one kind of target, described by everything that can change its values (design.md §2). Two runs that would compute
  * the same numbers share a space, whatever the dataset is called and wherever it lies.
+ *
+ * Identity has two levels. The exact space is what the teacher says; the space is that under a codec. Spaces of one exact space
+ * stand in for each other, and a narrower one can be derived from a richer one without the teacher.
  */
 import { base32 } from '../core/base32.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { digestOf } from '../core/digest.ts';
 import type { SpaceId } from '../core/ids.ts';
-import type { TensorDtype } from '../format/tensor-part.ts';
+import { type CodecDescriptor, codecName } from './codecs/codec.ts';
 
 export type TapKind = 'summary' | 'spatial';
 
-export interface SpaceDescriptor {
+/** What a teacher says, before any codec. */
+export interface ExactSpace {
   readonly v: 1;
   readonly teacher: { readonly name: string; readonly engine: string; readonly weightsSha256: string };
   /** The runtime class: results of two classes may differ in the last bits and are never mixed silently. */
@@ -25,24 +29,40 @@ export interface SpaceDescriptor {
   /** Side of the teacher's square input in pixels. */
   readonly sizePx: number;
   readonly tap: { readonly kind: TapKind; readonly rule: Json };
-  /** Shape of one target: [D], or [h, w, C]. */
+  /** Shape of one target before its codec: [D], or [h, w, C]. */
   readonly shape: readonly number[];
-  readonly codec: { readonly id: 'f16' };
 }
 
-export const CODEC_DTYPE: Readonly<Record<SpaceDescriptor['codec']['id'], TensorDtype>> = { f16: 'float16' };
+export interface SpaceDescriptor extends ExactSpace {
+  readonly codec: CodecDescriptor;
+}
 
 /** base32 of sha256 of the canonical descriptor, 26 characters (130 bits). */
 export function spaceIdOf(space: SpaceDescriptor): SpaceId {
-  return base32(Buffer.from(digestOf(space as unknown as Json), 'hex')).slice(0, 26) as SpaceId;
+  return shortDigest(space as unknown as Json);
 }
 
-/** What people and training inputs call a space: `nanodet@224.spatial`. Unique within a run, not across caches. */
+/** The id of the exact space: the same for all codecs. */
+export function exactSpaceIdOf(space: SpaceDescriptor): SpaceId {
+  const exact: Record<string, unknown> = { ...space };
+  delete exact['codec'];
+  return shortDigest(exact as Json);
+}
+
+const shortDigest = (value: Json): SpaceId =>
+  base32(Buffer.from(digestOf(value), 'hex')).slice(0, 26) as SpaceId;
+
+/** What people and training inputs call a space, whatever its codec: `nanodet@224.spatial`. Unique within a run. */
 export function spaceLabel(space: SpaceDescriptor): string {
   return `${space.teacher.name}@${space.sizePx}.${space.tap.kind}`;
 }
 
+/** `nanodet@224.spatial.i8p`: tells the codecs of one teacher apart. */
+export function codedLabel(space: SpaceDescriptor): string {
+  return `${spaceLabel(space)}.${codecName(space.codec)}`;
+}
+
 /** Folder of a space below `data/`: readable first, unique last. */
 export function spaceFolderName(space: SpaceDescriptor): string {
-  return `${spaceLabel(space)}.${spaceIdOf(space)}`;
+  return `${codedLabel(space)}.${spaceIdOf(space)}`;
 }

@@ -1,40 +1,48 @@
-/** From a teacher's answers to the rows of a part: half floats, and a reason for every row that cannot be one. */
-import { encodeHalf } from '../core/half.ts';
+/** From a teacher's answers to the rows of a part: encoded values, what that cost, and a reason for every row that has none. */
 import { KEY_BYTES, VIEW_BYTES, rowValuesOf } from '../format/tensor-part.ts';
+import { CodecErrorSums } from './codecs/codec-error.ts';
+import { newTensorValues } from './codecs/stored-tensor.ts';
+import { openCodec } from './codecs/open-codec.ts';
+import type { TargetCodec } from './codecs/target-codec.ts';
 import type { WantedRow } from './plan.ts';
 import type { SpaceDescriptor } from './space.ts';
 import type { PartToWrite } from './write.ts';
 
-/** Largest finite binary16 value: anything beyond would silently become infinity. */
-const HALF_MAX = 65504;
-
-/** Encodes rows as f16; a row with a value that is not finite, or does not fit, is recorded as failed with a zero payload. */
+/**
+ * Encodes rows; a row with a value that is not finite, or that the codec has no room for, is recorded as failed with a zero
+ * payload. Pure and synchronous. `values` [rows, ...shape] are what the teacher said.
+ * @param codec of the space, opened once for many parts; may be left out where the codec needs no statistics.
+ */
 export function partOf(
   space: SpaceDescriptor,
   rows: readonly WantedRow[],
   values: Float32Array,
+  codec: TargetCodec = openCodec(space, null),
 ): PartToWrite {
+  const { shape, dtype, dimNames } = codec.stored;
   const width = rowValuesOf(space.shape);
-  const payload = encodeHalf(values);
+  const storedWidth = rowValuesOf(shape);
+  const payload = newTensorValues(dtype, rows.length * storedWidth);
   const ok = new Uint8Array(rows.length).fill(1);
   const failures: { row: number; reason: string }[] = [];
-  rows.forEach((_, row) => {
-    const reason = trouble(values.subarray(row * width, (row + 1) * width));
-    if (reason === null) return;
+  const sums = new CodecErrorSums();
+  for (let row = 0; row < rows.length; row++) {
+    const stored = payload.subarray(row * storedWidth, (row + 1) * storedWidth);
+    const trouble = codec.encode(values.subarray(row * width, (row + 1) * width), stored, sums);
+    if (trouble === null) continue;
     ok[row] = 0;
-    payload.fill(0, row * width, (row + 1) * width);
-    failures.push({ row, reason });
-  });
+    stored.fill(0);
+    failures.push({ row, reason: trouble });
+  }
   const keys = Buffer.concat(rows.map((row) => Buffer.from(row.key.slice(0, KEY_BYTES * 2), 'hex')));
   const views = Buffer.concat(rows.map((row) => Buffer.from(row.key.slice(KEY_BYTES * 2), 'hex')));
   if (views.length !== rows.length * VIEW_BYTES) throw new Error('internal: a row key has the wrong length');
-  const dimNames = space.shape.length === 1 ? ['channel'] : ['row', 'column', 'channel'];
   return {
     space,
     part: {
-      shape: space.shape,
+      shape,
       dimNames,
-      dtype: 'float16',
+      dtype,
       rows: rows.length,
       keys: ownBytes(keys),
       views: ownBytes(views),
@@ -42,16 +50,9 @@ export function partOf(
       payload,
     },
     failures,
+    codecError: sums.result(),
   };
 }
 
 /** Node pools small buffers in one ArrayBuffer, and arrow must never see two columns over one (formats-and-loaders.md §3.2). */
 const ownBytes = (buffer: Buffer): Uint8Array => Uint8Array.from(buffer);
-
-function trouble(row: Float32Array): string | null {
-  for (const value of row) {
-    if (!Number.isFinite(value)) return 'non-finite';
-    if (Math.abs(value) > HALF_MAX) return 'beyond-f16';
-  }
-  return null;
-}

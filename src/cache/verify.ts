@@ -8,9 +8,9 @@ import { crc32 } from 'node:zlib';
 import type { Clock } from '../core/clock.ts';
 import { sha256 } from '../core/digest.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
-import { floatFromHalf } from '../core/half.ts';
 import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
 import { type CachedPart, checkFormat, openPart } from './catalogue.ts';
+import { isFiniteRow } from './codecs/finite-row.ts';
 import { type ListedPart, type PartEntry, appendJournal, listOrNone, listedParts } from './journal.ts';
 import { setAside } from './recover.ts';
 import { readSpaceFiles } from './space-files.ts';
@@ -122,13 +122,17 @@ async function inspect(
   if (sha256(bytes) !== part.sha256 && level === 'digests')
     return only('digest', 'the bytes are not the ones that were committed', bytes.length);
   if (level === 'digests') return { findings: [], bytesRead: bytes.length };
-  const findings = rowFindings(opened, bytes);
+  const findings = rowFindings(opened, bytes, space);
   if (findings.length === 0 && sha256(bytes) !== part.sha256)
     return only('digest', 'the bytes are not the ones that were committed', bytes.length);
   return { findings, bytesRead: bytes.length };
 }
 
-function rowFindings({ entry, layout, index }: CachedPart, bytes: Uint8Array): Finding[] {
+function rowFindings(
+  { entry, layout, index }: CachedPart,
+  bytes: Uint8Array,
+  space: SpaceDescriptor,
+): Finding[] {
   const findings: Finding[] = [];
   for (let row = 0; row < layout.rows; row++) {
     const start = layout.at.payload + row * layout.rowBytes;
@@ -136,7 +140,7 @@ function rowFindings({ entry, layout, index }: CachedPart, bytes: Uint8Array): F
     const payload = Uint8Array.from(bytes.subarray(start, start + layout.rowBytes));
     if (crc32(payload) !== index.crc32[row])
       findings.push({ file: entry.file, problem: 'row-crc', detail: `row ${row}` });
-    else if (new Uint16Array(payload.buffer).some((bits) => !Number.isFinite(floatFromHalf(bits))))
+    else if (!isFiniteRow(payload, space))
       findings.push({ file: entry.file, problem: 'row-non-finite', detail: `row ${row}` });
   }
   return findings;

@@ -3,6 +3,7 @@
  * any point, a cache holds what was journalled before; finished orphans are adopted by the next writer, broken ones set aside.
  */
 import { join } from 'node:path';
+import { type Json, canonicalJson } from '../core/canonical-json.ts';
 import type { Clock } from '../core/clock.ts';
 import { sha256 } from '../core/digest.ts';
 import { StillhouseError } from '../core/failure.ts';
@@ -12,7 +13,8 @@ import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
 import { ensureCache } from './catalogue.ts';
 import { type PartEntry, appendJournal } from './journal.ts';
 import { recoverOrphans } from './recover.ts';
-import { type SpaceDescriptor, spaceFolderName, spaceIdOf, spaceLabel } from './space.ts';
+import { type CodecError, CODEC_ERROR } from './codecs/codec-error.ts';
+import { type SpaceDescriptor, exactSpaceIdOf, spaceFolderName, spaceIdOf, spaceLabel } from './space.ts';
 import { registerSpace } from './space-files.ts';
 
 export interface PartToWrite {
@@ -20,6 +22,8 @@ export interface PartToWrite {
   readonly part: Omit<TensorPart, 'metadata'>;
   /** Rows that are not ok, with the reason. */
   readonly failures: readonly { readonly row: number; readonly reason: string }[];
+  /** What storing cost on the rows of this part; null where nothing is lost. */
+  readonly codecError: CodecError | null;
 }
 
 export interface WriterOptions {
@@ -62,13 +66,15 @@ export class CacheWriter {
     if (parts.length === 0) return [];
     const { root } = this.#options;
     const entries: PartEntry[] = [];
-    for (const { space, part, failures } of parts) {
+    for (const { space, part, failures, codecError } of parts) {
       await registerSpace(root, space, this.#fs);
       const metadata = {
         'stillhouse.space': spaceIdOf(space),
         'stillhouse.label': spaceLabel(space),
-        'stillhouse.codec': space.codec.id,
+        'stillhouse.exact-space': exactSpaceIdOf(space),
+        'stillhouse.codec': canonicalJson(space.codec as unknown as Json),
         ...(failures.length > 0 ? { 'stillhouse.failures': JSON.stringify(failures) } : {}),
+        ...(codecError === null ? {} : { [CODEC_ERROR]: JSON.stringify(codecError) }),
       };
       const bytes = encodePart({ ...part, metadata });
       const hash = sha256(bytes);

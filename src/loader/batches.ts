@@ -6,6 +6,7 @@ import type { ImageRow } from '../images/image-row.ts';
 import { type View, viewIdOf } from '../images/view.ts';
 import { rowKeyOf } from '../cache/row-key.ts';
 import type { CachedSpace } from '../cache/catalogue.ts';
+import { targetShapeOf } from '../cache/codecs/stored-tensor.ts';
 import { TargetReader } from '../cache/read.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
 import { StillhouseError } from '../core/failure.ts';
@@ -127,7 +128,7 @@ export class Loader {
     const { samples } = batch;
     const keys = samples.map((sample) => rowKeyOf({ image: sample.image.id, view: viewIdOf(sample.view) }));
     for (const [label, space] of this.#options.spaces) {
-      const width = rowValuesOf(space.descriptor.shape);
+      const width = rowValuesOf(targetShapeOf(space.descriptor));
       const values = new Float32Array(samples.length * width);
       const mask = new Float32Array(samples.length);
       for (const [i, key] of keys.entries())

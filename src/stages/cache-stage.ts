@@ -11,6 +11,8 @@ import {
   planCache,
   wantedRows,
 } from '../cache/plan.ts';
+import { codecName } from '../cache/codecs/codec.ts';
+import { storedTensorOf, targetShapeOf } from '../cache/codecs/stored-tensor.ts';
 import { spaceIdOf, spaceLabel } from '../cache/space.ts';
 import { spaceGroupOf } from '../cache/teacher-spaces.ts';
 import { CacheWriter } from '../cache/write.ts';
@@ -148,8 +150,9 @@ const stage: Stage<CacheParams, StagePlan> = {
         teacher: coverage.teacher,
         sizePx: coverage.sizePx,
         kind: coverage.kind,
-        shape: [...space.descriptor.shape],
-        dtype: space.parts[0]?.layout.dtype ?? 'float16',
+        shape: [...targetShapeOf(space.descriptor)],
+        codec: codecName(space.descriptor.codec),
+        dtype: storedTensorOf(space.descriptor).dtype,
         written: missing,
         reused: present,
         failed: notOk,

@@ -1,6 +1,7 @@
 /** What a cache stage left for later ones: its spaces by label, and the targets of full views as matrices. */
 import { z } from 'zod';
 import { type CachedSpace, type Catalogue, openCatalogue } from '../cache/catalogue.ts';
+import { targetShapeOf } from '../cache/codecs/stored-tensor.ts';
 import { TargetReader } from '../cache/read.ts';
 import { rowKeyOf } from '../cache/row-key.ts';
 import { StillhouseError } from '../core/failure.ts';
@@ -76,7 +77,7 @@ export const RESIDENT_TARGET_BYTES = 2 * 2 ** 30;
 
 /** Full-view targets of some images as one matrix, [n, product of shape]; rows that are absent or failed are zero. */
 export async function fullViewMatrix(space: CachedSpace, rows: readonly ImageRow[]): Promise<Float32Array> {
-  const width = rowValuesOf(space.descriptor.shape);
+  const width = rowValuesOf(targetShapeOf(space.descriptor));
   const matrix = new Float32Array(rows.length * width);
   const reader = new TargetReader({ residentBytes: RESIDENT_TARGET_BYTES });
   const view = viewIdOf(FULL_VIEW);

@@ -15,7 +15,13 @@ function holding(...spaces: readonly (readonly [SpaceDescriptor, readonly RowKey
     spaces: new Map(
       spaces.map(([descriptor, keys]) => [
         spaceIdOf(descriptor),
-        { id: spaceIdOf(descriptor), descriptor, parts: [], rows: new Map(keys.map((key) => [key, place])) },
+        {
+          root: 'nowhere',
+          id: spaceIdOf(descriptor),
+          descriptor,
+          parts: [],
+          rows: new Map(keys.map((key) => [key, place])),
+        },
       ]),
     ),
   };

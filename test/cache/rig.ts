@@ -3,6 +3,7 @@ import { onTestFinished } from 'vitest';
 import { type CachedSpace, openCatalogue } from '../../src/cache/catalogue.ts';
 import { type FillOptions, type GroupEngine, fillCache } from '../../src/cache/fill.ts';
 import { type SpaceGroup, type WantedImage, planCache, wantedRows } from '../../src/cache/plan.ts';
+import { targetShapeOf } from '../../src/cache/codecs/stored-tensor.ts';
 import { TargetReader } from '../../src/cache/read.ts';
 import { type RowKey, rowKeyOf } from '../../src/cache/row-key.ts';
 import { type SpaceDescriptor, spaceIdOf, spaceLabel } from '../../src/cache/space.ts';
@@ -218,7 +219,7 @@ export async function contentOf(root: string): Promise<Map<string, readonly numb
   const targets = new TargetReader();
   for (const cached of (await openCatalogue(root)).spaces.values())
     for (const key of cached.rows.keys()) {
-      const out = new Float32Array(rowValuesOf(cached.descriptor.shape));
+      const out = new Float32Array(rowValuesOf(targetShapeOf(cached.descriptor)));
       const ok = await targets.readInto(cached, key, out);
       content.set(`${spaceLabel(cached.descriptor)} ${key}`, ok ? [...out] : null);
     }

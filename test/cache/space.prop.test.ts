@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/core/canonical-json.ts';
+import { codecName } from '../../src/cache/codecs/codec.ts';
 import { type SpaceDescriptor, spaceFolderName, spaceIdOf, spaceLabel } from '../../src/cache/space.ts';
 
 const text = fc.string({ maxLength: 12 });
@@ -12,7 +13,10 @@ const descriptors: fc.Arbitrary<SpaceDescriptor> = fc.record({
   sizePx: fc.integer({ min: 1, max: 2048 }),
   tap: fc.record({ kind: fc.constantFrom('summary' as const, 'spatial' as const), rule: text }),
   shape: fc.array(fc.integer({ min: 1, max: 64 }), { minLength: 1, maxLength: 3 }),
-  codec: fc.record({ id: fc.constant('f16' as const) }),
+  codec: fc.oneof(
+    fc.record({ id: fc.constant('f16' as const), pool: fc.integer({ min: 2, max: 8 }) }),
+    fc.record({ id: fc.constant('i8p' as const), channels: fc.nat(), statsSha256: text }),
+  ),
 });
 
 /** Paths of all values that are no objects. */
@@ -69,7 +73,9 @@ describe('the id of a space', () => {
     fc.assert(
       fc.property(descriptors, (space) => {
         expect(spaceIdOf(space)).toMatch(/^[a-z2-7]{26}$/);
-        expect(spaceFolderName(space)).toBe(`${spaceLabel(space)}.${spaceIdOf(space)}`);
+        expect(spaceFolderName(space)).toBe(
+          `${spaceLabel(space)}.${codecName(space.codec)}.${spaceIdOf(space)}`,
+        );
       }),
     );
   });

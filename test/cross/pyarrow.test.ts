@@ -17,7 +17,7 @@ describe.skipIf(reason !== null)('pyarrow', () => {
   it('sees shaped float16 tensors with the values that were written, through the README snippet', () => {
     const folder = fs.mkdtempSync(join(tmpdir(), 'stillhouse-pyarrow-'));
     try {
-      const space = join(folder, 'out/cache/data/ppocr-det@64.spatial.abc');
+      const space = join(folder, 'out/cache/data/ppocr-det@64.spatial.f16.abc');
       fs.mkdirSync(space, { recursive: true });
       const rows = 5;
       const payload = Uint16Array.from({ length: rows * 2 * 3 * 4 }, (_, i) => 0x3c00 + i);

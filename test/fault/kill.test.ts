@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
 import { openCatalogue } from '../../src/cache/catalogue.ts';
+import { targetShapeOf } from '../../src/cache/codecs/stored-tensor.ts';
 import { TargetReader } from '../../src/cache/read.ts';
 import { verifyCache } from '../../src/cache/verify.ts';
 import { CacheWriter } from '../../src/cache/write.ts';
@@ -93,7 +94,7 @@ async function contentOf(root: string): Promise<Content> {
   const catalogue = await openCatalogue(root);
   for (const space of catalogue.spaces.values()) {
     for (const { entry } of space.parts) files.add(entry.file);
-    const out = new Float32Array(rowValuesOf(space.descriptor.shape));
+    const out = new Float32Array(rowValuesOf(targetShapeOf(space.descriptor)));
     for (const key of space.rows.keys()) {
       expect(await reader.readInto(space, key, out)).toBe(true);
       digests.set(`${space.id} ${key}`, sha256(new Uint8Array(out.buffer)));

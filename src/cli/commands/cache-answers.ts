@@ -2,6 +2,7 @@
 import * as fsp from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { openCatalogue } from '../../cache/catalogue.ts';
+import { codecName } from '../../cache/codecs/codec.ts';
 import { spaceLabel } from '../../cache/space.ts';
 import { type VerifyLevel, verifyCache } from '../../cache/verify.ts';
 import type { Json } from '../../core/canonical-json.ts';
@@ -28,7 +29,7 @@ export async function listCache(options: StoreOptions): Promise<void> {
     space: spaceLabel(space.descriptor),
     id: space.id,
     shape: space.descriptor.shape,
-    codec: space.descriptor.codec.id,
+    codec: codecName(space.descriptor.codec),
     rows: space.rows.size,
     failed: space.parts.reduce((sum, part) => sum + part.index.ok.reduce((bad, ok) => bad + (1 - ok), 0), 0),
     parts: space.parts.length,
