@@ -144,10 +144,12 @@ async function renderUnit(
       byImage.set(row.image.id, [...(byImage.get(row.image.id) ?? []), i]);
   });
   const limit = pLimit(options.workers);
-  await Promise.all(
-    [...byImage.values()].map((rows) =>
-      limit(async () => {
-        options.signal.throwIfAborted();
+  const failed = new AbortController();
+  const stop = AbortSignal.any([options.signal, failed.signal]);
+  const work = [...byImage.values()].map((rows) =>
+    limit(async () => {
+      stop.throwIfAborted();
+      try {
         const pixels = await options.decode(unit.rows[rows[0]!]!.image);
         counter.decodes += 1;
         for (const [at, { group }] of unit.missing.entries()) {
@@ -156,9 +158,15 @@ async function renderUnit(
             if (lacking[at]!.has(row))
               rendered.get(group)!.set(row, engine.renderer.render(pixels, unit.rows[row]!.view));
         }
-      }),
-    ),
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
+    }),
   );
+  // after a failure no other image is begun, and those that were are waited for: nothing goes on behind the caller's back
+  await Promise.allSettled(work);
+  stop.throwIfAborted();
   return rendered;
 }
 
