@@ -1,36 +1,40 @@
 /**
- * Computes what a plan says is missing: decode each image once, render every view at every size, ask the teachers, commit one
- * unit at a time. While the engine works on one unit the next one is decoded.
+ * Computes what a plan says is missing, as a pipeline: render threads decode each image once and write every view at every size
+ * into batches, the engine answers batch after batch, and behind it units are encoded and committed in the order of the plan.
+ *
+ * What is held at once is bounded: batches by their number, decoded images and answers in bytes. Whoever is ahead waits, so
+ * memory does not grow with the number of images. Which thread does what changes nothing in the bytes that are written.
  */
-import pLimit from 'p-limit';
-import type { ImageId } from '../core/ids.ts';
-import { rowValuesOf } from '../format/tensor-part.ts';
+import type { Clock } from '../core/clock.ts';
 import type { ImageRow } from '../images/image-row.ts';
-import type { RgbImage } from '../images/rgb-image.ts';
-import type { TeacherAnswer, TeacherSession } from '../teachers/teacher.ts';
-import type { ViewRenderer } from '../teachers/preprocess.ts';
-import type { CachePlan, CacheUnit, MissingRows, SpaceGroup, WantedRow } from './plan.ts';
+import type { RenderPool, RenderTarget } from '../teachers/render-pool.ts';
+import type { TeacherSession } from '../teachers/teacher.ts';
+import { type Batch, Batches, type Slot } from './fill/batches.ts';
+import { type ImageJob, imageJobs, mostViews } from './fill/image-jobs.ts';
+import { OpenUnit, type SpacePart, unitAnswerBytes, unitTargets } from './fill/open-unit.ts';
+import type { FillUsage } from './fill/usage.ts';
+import { Window } from './fill/window.ts';
+import type { CachePlan, SpaceGroup } from './plan.ts';
 import { spaceLabel } from './space.ts';
-import { partOf } from './target-part.ts';
-import type { CacheWriter, PartToWrite } from './write.ts';
+import type { CacheWriter } from './write.ts';
 
-/** A group with what it takes to fill it. */
+/** A group with what answers for it. */
 export interface GroupEngine {
   readonly group: SpaceGroup;
   readonly session: TeacherSession;
-  readonly renderer: ViewRenderer;
 }
 
 export interface FillOptions {
   readonly plan: CachePlan;
   readonly engines: readonly GroupEngine[];
+  /** Its renderers are those of `engines`, in the same order. */
+  readonly renderers: RenderPool;
   readonly writer: CacheWriter;
-  /** Decoded pixels of an image; rejects when the file is gone or no longer has the bytes that its id names. */
-  readonly decode: (image: ImageRow) => Promise<RgbImage>;
-  /** Images decoded at once. */
-  readonly workers: number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
-  readonly onProgress: (done: number, total: number) => void;
+  /** Bounds decoded images in work, and answers that are not yet written, each. Default 512 MiB. */
+  readonly windowBytes?: number;
+  readonly onProgress: (done: number, total: number, usage: FillUsage) => void;
 }
 
 export interface SpaceFill {
@@ -49,149 +53,217 @@ export interface FillResult {
   /** By space label. */
   readonly spaces: ReadonlyMap<string, SpaceFill>;
   readonly failed: readonly FailedTarget[];
-  /** Images decoded; one per image and unit, however many teachers and sizes there are. */
+  /** Images decoded; one per image and unit, however many teachers, views and sizes there are. */
   readonly decodes: number;
+  readonly usage: FillUsage;
 }
 
-/** Rendered uint8 images of one unit, per group: row index in the unit -> pixels. */
-type RenderedUnit = ReadonlyMap<SpaceGroup, ReadonlyMap<number, RgbImage>>;
+/**
+ * @throws the first failure of any part, or the signal's reason; then nothing is running any more, and complete units are
+ * committed.
+ */
+export function fillCache(options: FillOptions): Promise<FillResult> {
+  return new Fill(options).run();
+}
 
-export async function fillCache(options: FillOptions): Promise<FillResult> {
-  const { plan, signal } = options;
-  const engines = new Map(options.engines.map((engine) => [engine.group, engine]));
-  const spaces = new Map<string, SpaceFill>();
-  const failed: FailedTarget[] = [];
-  const counter = { decodes: 0 };
-  const total = plan.units.reduce((sum, unit) => sum + unitTargets(unit), 0);
-  let done = 0;
-  let next = plan.units[0] === undefined ? undefined : renderUnit(plan.units[0], engines, options, counter);
-  try {
-    for (const [i, unit] of plan.units.entries()) {
-      signal.throwIfAborted();
-      const rendered = await next!;
-      const following = plan.units[i + 1];
-      next = following === undefined ? undefined : renderUnit(following, engines, options, counter);
-      // a failure of the next unit is thrown when its turn comes, not as an unhandled rejection now
-      next?.catch(() => undefined);
-      const parts: SpacePart[] = [];
-      for (const missing of unit.missing) {
-        const { group, rows } = missing;
-        const answers = await askTeacher(engines.get(group)!, rows, rendered.get(group)!, signal, (count) => {
-          done += count;
-          options.onProgress(done, total);
-        });
-        parts.push(...partsOf(unit, missing, answers));
-      }
-      await options.writer.commit(parts.map(({ part }) => part));
-      for (const { rows, part } of parts) {
-        const label = spaceLabel(part.space);
-        const fill = spaces.get(label) ?? { written: 0, failed: 0 };
-        fill.written += rows.length;
-        fill.failed += part.failures.length;
-        spaces.set(label, fill);
-        for (const { row, reason } of part.failures) failed.push({ image: rows[row]!.image, label, reason });
-      }
-    }
-  } finally {
-    // nothing is left running: decoding of the next unit ends, well or badly, before the caller closes its teachers
-    await next?.catch(() => undefined);
+const DEFAULT_WINDOW_BYTES = 512 << 20;
+/** Jobs per render thread: one in work and one to go on with. */
+const JOBS_PER_THREAD = 2;
+
+class Fill {
+  readonly #options: FillOptions;
+  readonly #sessions: ReadonlyMap<SpaceGroup, TeacherSession>;
+  readonly #rendererOf: ReadonlyMap<SpaceGroup, number>;
+  readonly #batches: ReadonlyMap<SpaceGroup, Batches>;
+  readonly #jobs: Window;
+  readonly #pixels: Window;
+  readonly #answers: Window;
+  readonly #running = new Set<Promise<void>>();
+  readonly #uncommitted: OpenUnit[] = [];
+  readonly #spaces = new Map<string, SpaceFill>();
+  readonly #failed: FailedTarget[] = [];
+  readonly #total: number;
+  readonly #startedMs: number;
+  readonly #spent = { decode: 0, engine: 0, write: 0, waitsForEngine: 0, waitsForWrite: 0 };
+  #done = 0;
+  #decodes = 0;
+  #committing = false;
+  #failure: { readonly reason: unknown } | null = null;
+
+  constructor(options: FillOptions) {
+    const { plan, engines, renderers, windowBytes = DEFAULT_WINDOW_BYTES } = options;
+    this.#options = options;
+    this.#sessions = new Map(engines.map(({ group, session }) => [group, session]));
+    this.#rendererOf = new Map(engines.map(({ group }, i) => [group, i]));
+    this.#batches = new Map(
+      engines.map(({ group, session }) => [
+        group,
+        new Batches({
+          rows: session.batch,
+          values: session.inputValues,
+          // all that the engine has or waits for, one to fill, and those that the views of one image may need besides
+          buffers: 2 * session.lanes + 1 + Math.ceil(mostViews(plan.units, group) / session.batch),
+          onReady: (batch) => this.#start(this.#ask(group, batch)),
+        }),
+      ]),
+    );
+    this.#jobs = new Window(JOBS_PER_THREAD * renderers.threads);
+    this.#pixels = new Window(windowBytes);
+    this.#answers = new Window(windowBytes);
+    this.#total = plan.units.reduce((sum, unit) => sum + unitTargets(unit), 0);
+    this.#startedMs = options.clock.elapsedMs();
   }
-  return { spaces, failed, decodes: counter.decodes };
-}
 
-interface SpacePart {
-  readonly rows: readonly WantedRow[];
-  readonly part: PartToWrite;
-}
-
-/** One part per space of the group that lacks rows, holding exactly those. */
-function partsOf(unit: CacheUnit, missing: MissingRows, answers: TeacherAnswer): SpacePart[] {
-  return missing.group.spaces.flatMap((space, i): SpacePart[] => {
-    const positions = missing.bySpace[i]!;
-    if (positions.length === 0) return [];
-    const values = space.tap.kind === 'summary' ? answers.summary : answers.spatial;
-    if (values === null) throw new Error(`internal: ${spaceLabel(space)} has no answer`);
-    const rows = positions.map((position) => unit.rows[missing.rows[position]!]!);
-    return [{ rows, part: partOf(space, rows, rowsAt(values, positions, rowValuesOf(space.shape))) }];
-  });
-}
-
-/** Rows of [n, width] at some positions; the array itself when it is all of them. */
-function rowsAt(values: Float32Array, positions: readonly number[], width: number): Float32Array {
-  if (positions.length * width === values.length) return values;
-  const out = new Float32Array(positions.length * width);
-  positions.forEach((position, i) =>
-    out.set(values.subarray(position * width, (position + 1) * width), i * width),
-  );
-  return out;
-}
-
-const unitTargets = (unit: CacheUnit): number =>
-  unit.missing.reduce((sum, entry) => sum + entry.rows.length, 0);
-
-async function renderUnit(
-  unit: CacheUnit,
-  engines: ReadonlyMap<SpaceGroup, GroupEngine>,
-  options: FillOptions,
-  counter: { decodes: number },
-): Promise<RenderedUnit> {
-  const rendered = new Map(unit.missing.map(({ group }) => [group, new Map<number, RgbImage>()]));
-  const lacking = unit.missing.map(({ rows }) => new Set(rows));
-  // by id: two datasets may each have a record of the same image
-  const byImage = new Map<ImageId, number[]>();
-  unit.rows.forEach((row, i) => {
-    if (lacking.some((rows) => rows.has(i)))
-      byImage.set(row.image.id, [...(byImage.get(row.image.id) ?? []), i]);
-  });
-  const limit = pLimit(options.workers);
-  const failed = new AbortController();
-  const stop = AbortSignal.any([options.signal, failed.signal]);
-  const work = [...byImage.values()].map((rows) =>
-    limit(async () => {
-      stop.throwIfAborted();
-      try {
-        const pixels = await options.decode(unit.rows[rows[0]!]!.image);
-        counter.decodes += 1;
-        for (const [at, { group }] of unit.missing.entries()) {
-          const engine = engines.get(group)!;
-          for (const row of rows)
-            if (lacking[at]!.has(row))
-              rendered.get(group)!.set(row, engine.renderer.render(pixels, unit.rows[row]!.view));
-        }
-      } catch (error) {
-        failed.abort(error);
-        throw error;
-      }
-    }),
-  );
-  // after a failure no other image is begun, and those that were are waited for: nothing goes on behind the caller's back
-  await Promise.allSettled(work);
-  stop.throwIfAborted();
-  return rendered;
-}
-
-async function askTeacher(
-  engine: GroupEngine,
-  rows: readonly number[],
-  rendered: ReadonlyMap<number, RgbImage>,
-  signal: AbortSignal,
-  onRows: (count: number) => void,
-): Promise<TeacherAnswer> {
-  const { session, renderer } = engine;
-  const collect = (tap: TeacherSession['summary']): Float32Array | null =>
-    tap && new Float32Array(rows.length * rowValuesOf(tap.shape));
-  const all = { summary: collect(session.summary), spatial: collect(session.spatial) };
-  for (let start = 0; start < rows.length; start += session.batch) {
+  async run(): Promise<FillResult> {
+    const { signal } = this.#options;
     signal.throwIfAborted();
-    const batch = rows.slice(start, start + session.batch);
-    const pixels = new Float32Array(batch.length * renderer.values);
-    batch.forEach((row, i) => renderer.normaliseInto(rendered.get(row)!, pixels, i * renderer.values));
-    const answer = await session.run(pixels, batch.length);
-    for (const kind of ['summary', 'spatial'] as const)
-      if (answer[kind]) all[kind]!.set(answer[kind], start * rowValuesOf(session[kind]!.shape));
-    onRows(batch.length);
-    // the engine call blocks the event loop; let signals, progress and decoding in between
-    await new Promise((resolve) => setImmediate(resolve));
+    const stop = (): void => this.#fail(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      await this.#handOut();
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      // nothing is left running when the caller closes its threads
+      while (this.#running.size > 0) await Promise.all(this.#running);
+      signal.removeEventListener('abort', stop);
+    }
+    if (this.#failure !== null) throw this.#failure.reason;
+    if (this.#uncommitted.length > 0) throw new Error('internal: a unit was never complete');
+    return { spaces: this.#spaces, failed: this.#failed, decodes: this.#decodes, usage: this.#usage() };
   }
-  return all;
+
+  /** Walks the plan, handing images to the render threads as fast as there is room. */
+  async #handOut(): Promise<void> {
+    for (const unit of this.#options.plan.units) {
+      const bytes = unitAnswerBytes(unit, this.#sessions);
+      // what this unit waits for may itself wait for a batch that only this unit could fill
+      if (!this.#answers.hasRoom(bytes)) this.#flush();
+      await this.#timed('waitsForWrite', this.#answers.take(bytes));
+      const open = new OpenUnit(unit, this.#sessions);
+      this.#uncommitted.push(open);
+      for (const job of imageJobs(unit)) await this.#handOutImage(open, job);
+    }
+    this.#flush();
+  }
+
+  async #handOutImage(unit: OpenUnit, { image, views }: ImageJob): Promise<void> {
+    const slots: Slot[] = [];
+    const targets: RenderTarget[] = [];
+    for (const { group, view, position } of views) {
+      const batches = this.#batches.get(group)!;
+      const slot = batches.hasRoom()
+        ? await batches.take({ unit, position })
+        : await this.#timed('waitsForEngine', batches.take({ unit, position }));
+      slots.push(slot);
+      const { batch, offset } = slot;
+      targets.push({ renderer: this.#rendererOf.get(group)!, view, batch: batch.memory, offset });
+    }
+    const bytes = image.width * image.height * 3;
+    await this.#jobs.take(1);
+    await this.#pixels.take(bytes);
+    const render = async (): Promise<void> => {
+      this.#spent.decode += await this.#options.renderers.render({ image, targets });
+      this.#decodes += 1;
+      this.#jobs.give(1);
+      this.#pixels.give(bytes);
+      slots.forEach(({ batch }, i) => this.#batches.get(views[i]!.group)!.filled(batch));
+    };
+    this.#start(render());
+  }
+
+  /** One engine call, and its rows to the units they belong to. */
+  async #ask(group: SpaceGroup, batch: Batch): Promise<void> {
+    if (this.#failure !== null) return;
+    const session = this.#sessions.get(group)!;
+    const { rows, memory } = batch;
+    const pixels = new Float32Array(memory, 0, rows.length * session.inputValues);
+    const answer = await session.run(pixels, rows.length);
+    this.#spent.engine += answer.engineMs;
+    this.#batches.get(group)!.release(batch);
+    for (let from = 0; from < rows.length;) {
+      const { unit, position } = rows[from]!;
+      let count = 1;
+      while (rows[from + count]?.unit === unit && rows[from + count]!.position === position + count)
+        count += 1;
+      unit.store(group, answer, { from, to: position, count });
+      from += count;
+    }
+    this.#done += rows.length;
+    this.#options.onProgress(this.#done, this.#total, this.#usage());
+    this.#start(this.#commitComplete());
+  }
+
+  /** Commits complete units in the order of the plan, one at a time. */
+  async #commitComplete(): Promise<void> {
+    if (this.#committing) return;
+    // stays set when a commit fails: what could not be written is not written again while the rest comes to its end
+    this.#committing = true;
+    for (let first = this.#uncommitted[0]; first?.complete === true; first = this.#uncommitted[0]) {
+      const started = this.#options.clock.elapsedMs();
+      const parts = first.parts();
+      await this.#options.writer.commit(parts.map(({ part }) => part));
+      this.#uncommitted.shift();
+      this.#record(parts);
+      this.#spent.write += this.#options.clock.elapsedMs() - started;
+      this.#answers.give(unitAnswerBytes(first.unit, this.#sessions));
+    }
+    this.#committing = false;
+  }
+
+  #record(parts: readonly SpacePart[]): void {
+    for (const { space, rows, part } of parts) {
+      const label = spaceLabel(space);
+      const fill = this.#spaces.get(label) ?? { written: 0, failed: 0 };
+      fill.written += rows.length;
+      fill.failed += part.failures.length;
+      this.#spaces.set(label, fill);
+      for (const { row, reason } of part.failures)
+        this.#failed.push({ image: rows[row]!.image, label, reason });
+    }
+  }
+
+  #flush(): void {
+    for (const batches of this.#batches.values()) batches.flush();
+  }
+
+  /** Work that goes on while images are handed out; its failure ends the fill. */
+  #start(work: Promise<void>): void {
+    const settled = work
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => this.#running.delete(settled));
+    this.#running.add(settled);
+  }
+
+  /** The first failure is the one that is thrown. No more work is handed out; what runs comes to its end. */
+  #fail(reason: unknown): void {
+    this.#failure ??= { reason };
+    for (const batches of this.#batches.values()) batches.close(reason);
+    for (const window of [this.#jobs, this.#pixels, this.#answers]) window.close(reason);
+  }
+
+  async #timed<T>(what: 'waitsForEngine' | 'waitsForWrite', wait: Promise<T>): Promise<T> {
+    const started = this.#options.clock.elapsedMs();
+    const result = await wait;
+    this.#spent[what] += this.#options.clock.elapsedMs() - started;
+    return result;
+  }
+
+  #usage(): FillUsage {
+    const { decode, engine, write, waitsForEngine, waitsForWrite } = this.#spent;
+    return {
+      wallMs: this.#options.clock.elapsedMs() - this.#startedMs,
+      decode: {
+        threads: this.#options.renderers.threads,
+        busyMs: decode,
+        waitsForEngineMs: waitsForEngine,
+        waitsForWriteMs: waitsForWrite,
+      },
+      engine: {
+        lanes: Math.max(1, ...this.#options.engines.map(({ session }) => session.lanes)),
+        busyMs: engine,
+      },
+      write: { busyMs: write },
+    };
+  }
 }

@@ -71,7 +71,12 @@ export function progressPrinter(target: ProgressTarget, clock: Clock): (event: R
 
 /** `480/1200 images  40%  96/s  ETA 8 s`; the rate is measured from the first report of the stage. */
 export function progressText(
-  at: { readonly done: number; readonly total: number; readonly unit: string },
+  at: {
+    readonly done: number;
+    readonly total: number;
+    readonly unit: string;
+    readonly detail?: string;
+  },
   first: { readonly done: number; readonly atMs: number },
   nowMs: number,
 ): string {
@@ -82,7 +87,8 @@ export function progressText(
     rate > 0
       ? `  ${rate >= 10 ? rate.toFixed(0) : rate.toFixed(1)}/s  ETA ${durationText((at.total - at.done) / rate)}`
       : '';
-  return `${at.done}/${at.total} ${at.unit}  ${share}%${eta}`;
+  const detail = at.detail === undefined ? '' : `  ${at.detail}`;
+  return `${at.done}/${at.total} ${at.unit}  ${share}%${eta}${detail}`;
 }
 
 /** `8 s`, `4 min 10 s`, `2 h 5 min`. */

@@ -11,6 +11,8 @@ export type RunEvent =
       readonly done: number;
       readonly total: number;
       readonly unit: string;
+      /** What else a person may want to see beside the count. */
+      readonly detail?: string;
     }
   | { readonly kind: 'stage-note'; readonly stage: string; readonly text: string; readonly data?: Json }
   | {
@@ -26,6 +28,6 @@ export type RunEvent =
 
 /** What a stage may say while it works. */
 export interface StageEvents {
-  progress(done: number, total: number, unit: string): void;
+  progress(done: number, total: number, unit: string, detail?: string): void;
   note(text: string, data?: Json): void;
 }

@@ -247,7 +247,15 @@ async function dropOtherWork(context: StageContext): Promise<void> {
 
 function stageEvents(stage: string, record: (event: RunEvent) => void): StageEvents {
   return {
-    progress: (done, total, unit) => record({ kind: 'stage-progress', stage, done, total, unit }),
+    progress: (done, total, unit, detail) =>
+      record({
+        kind: 'stage-progress',
+        stage,
+        done,
+        total,
+        unit,
+        ...(detail === undefined ? {} : { detail }),
+      }),
     note: (text, data) =>
       record({ kind: 'stage-note', stage, text, ...(data === undefined ? {} : { data }) }),
   };

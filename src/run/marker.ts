@@ -52,6 +52,7 @@ const markerSchema = z.object({
       }),
     ),
     facts: z.json(),
+    measured: z.json().optional(),
   }),
 });
 

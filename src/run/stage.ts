@@ -26,6 +26,8 @@ export interface Outcome {
   readonly outputs: readonly StageOutput[];
   /** Figures for summary.json and the report. Must not hold times or paths of the machine. */
   readonly facts: Json;
+  /** Times and loads of this run on this machine, for people. Nothing is compared or computed with them. */
+  readonly measured?: Json | undefined;
 }
 
 export interface StageContext {

@@ -2,31 +2,21 @@
 import { relative } from 'node:path';
 import { z } from 'zod';
 import { type CachedPart, type RowPlace, openCatalogue } from '../cache/catalogue.ts';
-import { type GroupEngine, fillCache } from '../cache/fill.ts';
-import {
-  type CachePlan,
-  type SpaceCoverage,
-  type SpaceGroup,
-  type WantedImage,
-  planCache,
-  wantedRows,
-} from '../cache/plan.ts';
 import { codecName } from '../cache/codecs/codec.ts';
 import { storedTensorOf, targetShapeOf } from '../cache/codecs/stored-tensor.ts';
+import { type SpaceGroup, type WantedImage, planCache, wantedRows } from '../cache/plan.ts';
 import { spaceIdOf, spaceLabel } from '../cache/space.ts';
 import { spaceGroupOf } from '../cache/teacher-spaces.ts';
-import { CacheWriter } from '../cache/write.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { merkleRoot } from '../core/digest.ts';
-import { StillhouseError } from '../core/failure.ts';
 import type { LedgerRow } from '../images/image-row.ts';
 import { type ViewFamily, viewsOf } from '../images/view.ts';
 import { type Stage, type StageContext, type StageOutput, asAnyStage } from '../run/stage.ts';
 import { identifyTeacher, openTeacher } from '../teachers/open-teacher.ts';
-import { viewRenderer } from '../teachers/preprocess.ts';
 import { type LoadedTeacher, loadTeacher } from '../teachers/registry.ts';
 import type { TeacherManifest } from '../teachers/teacher-manifest.ts';
-import { type OpenDataset, decoderOf, openDataset } from './dataset-access.ts';
+import { openDataset } from './dataset-access.ts';
+import { type FillPlan, type PlannedGroup, fillTargets, measuredOf } from './fill-targets.ts';
 import { countReasons, writeLedger } from './ledger-table.ts';
 
 const viewsSchema = z.union([
@@ -51,19 +41,9 @@ const params = z.strictObject({
 });
 type CacheParams = z.infer<typeof params>;
 
-interface PlannedGroup {
-  readonly group: SpaceGroup;
-  readonly manifest: TeacherManifest;
-  readonly name: string;
-}
-
-interface StagePlan {
-  readonly params: CacheParams;
-  readonly datasets: readonly OpenDataset[];
+interface StagePlan extends FillPlan {
   readonly families: readonly { readonly from: string; readonly views: ViewFamily }[];
   readonly wanted: readonly WantedImage[];
-  readonly groups: readonly PlannedGroup[];
-  readonly cache: CachePlan;
 }
 
 const stage: Stage<CacheParams, StagePlan> = {
@@ -99,7 +79,7 @@ const stage: Stage<CacheParams, StagePlan> = {
       catalogue,
       unitRows: params.unitRows,
     });
-    return { params, datasets, families, wanted, groups, cache };
+    return { batch: params.batch, datasets, families, wanted, groups, cache };
   },
   describe: ({ cache }) => ({
     compute: Object.fromEntries(cache.coverage.map(({ label, missing }) => [label, missing])),
@@ -107,7 +87,7 @@ const stage: Stage<CacheParams, StagePlan> = {
     bytesToWrite: cache.coverage.reduce((sum, { bytesToWrite }) => sum + bytesToWrite, 0),
   }),
   execute: async (plan, context) => {
-    if (plan.cache.units.length > 0) await fill(plan, context);
+    const filled = plan.cache.units.length > 0 ? await fillTargets(plan, context) : null;
     const ids = new Map(
       plan.groups.flatMap(({ group }) => group.spaces.map((space) => [spaceLabel(space), space])),
     );
@@ -171,6 +151,7 @@ const stage: Stage<CacheParams, StagePlan> = {
         datasets: plan.families as unknown as Json,
         teachers: plan.groups.map(({ manifest, group }) => teacherFacts(manifest, group)),
       },
+      ...(filled === null ? {} : { measured: measuredOf(filled) }),
     };
   },
 };
@@ -194,51 +175,6 @@ function failureReasons(): (place: RowPlace) => string {
 
 const failuresSchema = z.array(z.strictObject({ row: z.int(), reason: z.string() }));
 
-async function fill(plan: StagePlan, context: StageContext): Promise<void> {
-  const { params, cache, groups } = plan;
-  await checkRoom(cache.coverage, context);
-  const needed = groups.filter(({ group }) =>
-    cache.units.some((unit) => unit.missing.some((entry) => entry.group === group)),
-  );
-  const opened = await CacheWriter.open({
-    root: context.cacheRoot,
-    writer: writerName(context),
-    clock: context.clock,
-  });
-  if (opened.adopted > 0 || opened.quarantined > 0)
-    context.events.note(
-      `recovered after an interruption: ${opened.adopted} finished parts adopted, ${opened.quarantined} broken ones set aside`,
-    );
-  const engines: GroupEngine[] = [];
-  try {
-    for (const { group, manifest, name } of needed)
-      engines.push({
-        group,
-        renderer: viewRenderer(manifest, group.sizePx),
-        session: await openTeacher(
-          await load(name, context),
-          { sizePx: group.sizePx, batch: params.batch },
-          { device: context.device, threads: 0 },
-        ),
-      });
-    await fillCache({
-      plan: cache,
-      engines,
-      writer: opened.writer,
-      decode: decoderOf(plan.datasets),
-      workers: context.workers,
-      signal: context.signal,
-      onProgress: (done, total) => context.events.progress(done, total, 'views x teachers x sizes'),
-    });
-  } finally {
-    for (const { session } of engines) await session.close();
-  }
-}
-
-/** Journals are per writer; time and pid make the name unique on a machine. */
-const writerName = (context: StageContext): string =>
-  `w-${context.clock.nowIso().replace(/[^0-9]/g, '')}-${process.pid}`;
-
 /** Opens each teacher at each size once to learn its shapes. */
 async function planGroups(params: CacheParams, context: StageContext): Promise<PlannedGroup[]> {
   const groups: PlannedGroup[] = [];
@@ -252,11 +188,8 @@ async function planGroups(params: CacheParams, context: StageContext): Promise<P
         { device: context.device, threads: 0 },
       );
       try {
-        groups.push({
-          group: spaceGroupOf(teacher.manifest, identity, session),
-          manifest: teacher.manifest,
-          name,
-        });
+        const { manifest } = teacher;
+        groups.push({ group: spaceGroupOf(manifest, identity, session), manifest, teacher });
       } finally {
         await session.close();
       }
@@ -272,25 +205,6 @@ function familyOf(views: CacheParams['datasets'][number]['views']): ViewFamily {
   return typeof views === 'number'
     ? { count: views, area: [0.4, 1], aspect: [3 / 4, 4 / 3], flip: 0.5 }
     : views;
-}
-
-/** Stops before the disk is full rather than in the middle. */
-async function checkRoom(coverage: readonly SpaceCoverage[], context: StageContext): Promise<void> {
-  const { statfs, mkdir } = await import('node:fs/promises');
-  await mkdir(context.cacheRoot, { recursive: true });
-  const { bavail, bsize } = await statfs(context.cacheRoot);
-  const targets = coverage.reduce((sum, { bytesToWrite }) => sum + bytesToWrite, 0);
-  // keys, checksums and headers, and what others write meanwhile
-  const wanted = targets * 1.05 + (64 << 20);
-  if (bavail * bsize > wanted) return;
-  throw new StillhouseError({
-    kind: 'environment',
-    what: 'there is not enough room for the targets',
-    where: context.cacheRoot,
-    wanted: `${Math.ceil(wanted / 1e6)} MB: ${Math.ceil(targets / 1e6)} MB of targets and some to spare`,
-    got: `${Math.floor((bavail * bsize) / 1e6)} MB free`,
-    next: 'free some space, choose another --cache, or ask for fewer sizes or views',
-  });
 }
 
 function teacherFacts(manifest: TeacherManifest, group: SpaceGroup): Json {

@@ -1,12 +1,10 @@
 /** Datasets as stages hand them on: where their images lie, and decoded pixels that are checked against the image's id. */
-import * as fsp from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256 } from '../core/digest.ts';
-import { StillhouseError, printable, systemCodeOf } from '../core/failure.ts';
+import { StillhouseError } from '../core/failure.ts';
 import { type Dataset, placesOf, readDataset } from '../images/dataset-manifest.ts';
-import { decodeImage } from '../images/decode.ts';
 import type { ImageRow } from '../images/image-row.ts';
-import { type Places, locate } from '../images/locate.ts';
+import type { Places } from '../images/locate.ts';
+import { loadImage } from '../images/read-image.ts';
 import type { RgbImage } from '../images/rgb-image.ts';
 import type { Inputs, UpstreamResult } from '../run/stage.ts';
 
@@ -54,43 +52,19 @@ export function upstreamOf(inputs: Inputs, id: string, wanted?: readonly string[
   });
 }
 
-/** The bytes of an indexed image. @throws StillhouseError bad-input when they are gone or are no longer the indexed ones. */
-export async function readImage(row: ImageRow, places: Places): Promise<Uint8Array> {
-  const path = locate(row.uri, places);
-  let bytes: Uint8Array;
-  try {
-    bytes = await fsp.readFile(path);
-  } catch (error) {
-    const code = systemCodeOf(error);
-    if (code === undefined) throw error;
-    throw changed(row, code, error);
-  }
-  const got: string = sha256(bytes);
-  if (got !== row.id) throw changed(row, `sha256 ${got}`);
-  return bytes;
-}
-
-function changed(row: ImageRow, got: string, cause?: unknown): StillhouseError {
-  return new StillhouseError(
-    {
-      kind: 'bad-input',
-      what: 'an image changed or vanished since it was indexed',
-      where: printable(row.uri),
-      wanted: `sha256 ${row.id}`,
-      got,
-      next: 'run again: the index stage sees the change and indexes the dataset anew',
-    },
-    cause,
-  );
-}
-
-/** Decodes images of several datasets; each row is looked up in the dataset it belongs to. */
-export function decoderOf(datasets: readonly OpenDataset[]): (row: ImageRow) => Promise<RgbImage> {
+/** Where the images of several datasets lie: each row is looked up in the dataset it belongs to. */
+export function placesIn(datasets: readonly OpenDataset[]): (row: ImageRow) => Places {
   const placesOfRow = new Map<ImageRow, Places>();
   for (const dataset of datasets) for (const row of dataset.rows) placesOfRow.set(row, dataset.places);
-  return async (row) => {
+  return (row) => {
     const places = placesOfRow.get(row);
     if (places === undefined) throw new Error(`internal: image ${row.id} belongs to none of the datasets`);
-    return decodeImage(await readImage(row, places));
+    return places;
   };
+}
+
+/** Decodes images of several datasets. */
+export function decoderOf(datasets: readonly OpenDataset[]): (row: ImageRow) => Promise<RgbImage> {
+  const placesOfRow = placesIn(datasets);
+  return async (row) => loadImage(row, placesOfRow(row));
 }

@@ -44,10 +44,15 @@ export async function openOnnxSession(options: OnnxSessionOptions): Promise<Teac
       throw misfit(options, `a graph that takes float32 [${inputDims.join(',')}]`, messageOf(error), error);
     }
   };
-  const answer = (outputs: Record<string, ort.Tensor>, rows: number): TeacherAnswer => ({
-    summary: summary && readTap(summary, outputs[summary.tensor]!, rows, options.teacher).values,
-    spatial: spatial && readTap(spatial, outputs[spatial.tensor]!, rows, options.teacher).values,
-  });
+  const answer = async (pixels: Float32Array, rows: number): Promise<TeacherAnswer> => {
+    const started = performance.now();
+    const outputs = await forward(pixels);
+    return {
+      summary: summary && readTap(summary, outputs[summary.tensor]!, rows, options.teacher).values,
+      spatial: spatial && readTap(spatial, outputs[spatial.tensor]!, rows, options.teacher).values,
+      engineMs: performance.now() - started,
+    };
+  };
   let shapes: { summary: TapShape | null; spatial: TapShape | null };
   try {
     // one call on zeros tells the shapes, and that the graph takes this input at all
@@ -71,16 +76,19 @@ export async function openOnnxSession(options: OnnxSessionOptions): Promise<Teac
   return {
     sizePx: options.sizePx,
     batch: options.batch,
+    inputValues: values / options.batch,
+    lanes: 1,
     ...shapes,
     run: async (pixels, rows) => {
       if (rows > options.batch || pixels.length !== (values / options.batch) * rows)
         throw new Error(`internal: ${rows} rows of ${pixels.length} values for a batch of ${options.batch}`);
       let padded = pixels;
-      if (rows < options.batch) {
+      // the engine takes no shared memory
+      if (rows < options.batch || pixels.buffer instanceof SharedArrayBuffer) {
         padded = new Float32Array(values);
         padded.set(pixels);
       }
-      return answer(await forward(padded), rows);
+      return answer(padded, rows);
     },
     close: () => session.release(),
   };

@@ -24,10 +24,15 @@ export interface TeacherSession {
   readonly sizePx: number;
   /** Rows per call; shorter batches are padded, so every call has one shape and a row's result does not depend on the others. */
   readonly batch: number;
+  /** float32 values of one image. */
+  readonly inputValues: number;
+  /** Calls that are answered at the same time, one per engine; more wait in line. */
+  readonly lanes: number;
   readonly summary: TapShape | null;
   readonly spatial: TapShape | null;
   /**
-   * @param pixels normalised as the manifest says, [rows, 3, size, size] (or NHWC where the teacher wants it), float32
+   * @param pixels normalised as the manifest says, [rows, 3, size, size] (or NHWC where the teacher wants it), float32; may be
+   * shared memory, and is free again when the call has settled
    * @returns row-major float32: summary [rows, D], spatial [rows, h, w, C]; null where there is no such tap
    */
   run(pixels: Float32Array, rows: number): Promise<TeacherAnswer>;
@@ -37,4 +42,6 @@ export interface TeacherSession {
 export interface TeacherAnswer {
   readonly summary: Float32Array | null;
   readonly spatial: Float32Array | null;
+  /** Milliseconds that an engine worked on it. */
+  readonly engineMs: number;
 }

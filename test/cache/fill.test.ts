@@ -3,6 +3,7 @@ import type { FillOptions } from '../../src/cache/fill.ts';
 import { type SpaceDescriptor, spaceLabel } from '../../src/cache/space.ts';
 import { decodeHalf, encodeHalf } from '../../src/core/half.ts';
 import type { ImageRow } from '../../src/images/image-row.ts';
+import type { RgbImage } from '../../src/images/rgb-image.ts';
 import { FULL_VIEW } from '../../src/images/view.ts';
 import { failing } from '../support/failing.ts';
 import { failingFs } from '../support/failing-fs.ts';
@@ -50,7 +51,7 @@ const turns = async (count: number): Promise<void> => {
 /** A decoder that counts what it is asked for and how much of it is under way, with some turns of the event loop per image. */
 function decoder(onDecode: (row: ImageRow, nth: number) => void = () => undefined) {
   const counts = { started: 0, running: 0, most: 0 };
-  const decode: FillOptions['decode'] = async (row) => {
+  const decode = async (row: ImageRow): Promise<RgbImage> => {
     const nth = ++counts.started;
     counts.running += 1;
     counts.most = Math.max(counts.most, counts.running);
@@ -102,7 +103,8 @@ async function expectCleanStop(options: {
     wanted,
     engines: [teacher.engine],
     ...(options.fs ? { fs: options.fs } : {}),
-    fill: { decode: decode.decode, ...options.fill },
+    decode: decode.decode,
+    ...(options.fill ? { fill: options.fill } : {}),
   });
   await expect(attempt).rejects.toThrow(failure);
   const atEnd = { decodes: decode.counts.started, calls: teacher.counts.calls };
@@ -142,7 +144,7 @@ describe('a fill', () => {
   it('decodes each image once per unit, however many teachers, sizes and views there are', async () => {
     const { counts, decode } = decoder();
     const engines = [group('a'), group('a', 4), group('bb')].map((each) => engine(each));
-    const world = { wanted: images(8, VIEWS), engines, fill: { decode } };
+    const world = { wanted: images(8, VIEWS), engines, decode };
     // units of four rows hold two images with two views each
     expect(await fill({ ...world, root: await tempFolder() })).toMatchObject({ decodes: 8 });
     expect(counts.started).toBe(8);
@@ -161,7 +163,7 @@ describe('a fill', () => {
       root: await tempFolder(),
       wanted: twice,
       engines: [engine(group())],
-      fill: { decode },
+      decode,
     });
     expect(counts.started).toBe(2);
     expect(spaces.get('sums@2.summary')).toEqual({ written: 2, failed: 0 });
@@ -175,7 +177,8 @@ describe('a fill', () => {
         wanted: images(24),
         engines: [engine(group())],
         unitRows: 12,
-        fill: { decode, workers },
+        decode,
+        workers,
       });
       expect(counts.most, `${workers} workers`).toBe(workers);
     }
@@ -219,7 +222,7 @@ describe('a fill', () => {
       root: await tempFolder(),
       wanted: images(8),
       engines: [{ ...teacher, session }],
-      fill: { decode },
+      decode,
     });
     expect(spaces.get('sums@2.summary')).toEqual({ written: 8, failed: 0 });
   }, 10_000);

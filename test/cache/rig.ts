@@ -17,6 +17,8 @@ import type { ImageRow } from '../../src/images/image-row.ts';
 import type { RgbImage } from '../../src/images/rgb-image.ts';
 import { FULL_VIEW, type View, viewIdOf } from '../../src/images/view.ts';
 import type { CommitFs } from '../../src/store/commit-fs.ts';
+import type { ViewRenderer } from '../../src/teachers/preprocess.ts';
+import { inlineRenderPool } from '../../src/teachers/render-pool.ts';
 import type { TeacherSession } from '../../src/teachers/teacher.ts';
 import { quickFs } from '../support/quick-fs.ts';
 
@@ -100,7 +102,12 @@ export interface EngineOptions {
   readonly spoil?: (rendered: Float32Array, summary: Float32Array) => void;
 }
 
-export interface CountedEngine extends GroupEngine {
+/** A teacher and how its input is made. */
+export interface RigEngine extends GroupEngine {
+  readonly renderer: ViewRenderer;
+}
+
+export interface CountedEngine extends RigEngine {
   readonly counts: { calls: number; rows: number; renders: number };
 }
 
@@ -111,6 +118,8 @@ export function engine(group: SpaceGroup, options: EngineOptions = {}): CountedE
   const session: TeacherSession = {
     sizePx: group.sizePx,
     batch,
+    inputValues: 4,
+    lanes: 1,
     summary: { shape: summary.shape, rule: summary.tap.rule },
     spatial: { shape: spatial.shape, rule: spatial.tap.rule },
     run: (pixels, rows) => {
@@ -125,7 +134,7 @@ export function engine(group: SpaceGroup, options: EngineOptions = {}): CountedE
             return [...row];
           }).flat(),
         );
-      return Promise.resolve({ summary: all(summary), spatial: all(spatial) });
+      return Promise.resolve({ summary: all(summary), spatial: all(spatial), engineMs: 0 });
     },
     close: () => Promise.resolve(),
   };
@@ -151,16 +160,20 @@ export function engine(group: SpaceGroup, options: EngineOptions = {}): CountedE
 export interface FillWorld {
   readonly root: string;
   readonly wanted: readonly WantedImage[];
-  readonly engines: readonly GroupEngine[];
+  readonly engines: readonly RigEngine[];
   readonly unitRows?: number;
   readonly writer?: string;
   readonly fs?: CommitFs;
+  readonly decode?: (row: ImageRow) => Promise<RgbImage>;
+  /** Images decoded at once. */
+  readonly workers?: number;
   readonly fill?: Partial<FillOptions>;
 }
 
 /** Plans and fills as a run does. */
 export async function fill(world: FillWorld) {
   const { root, wanted, engines, unitRows = 4, fs = quickFs } = world;
+  const { decode = (row: ImageRow) => Promise.resolve(pixelsOf(row)), workers = 3 } = world;
   const opened = await CacheWriter.open({
     root,
     writer: world.writer ?? 'w',
@@ -177,8 +190,12 @@ export async function fill(world: FillWorld) {
     plan,
     engines,
     writer: opened.writer,
-    decode: (row) => Promise.resolve(pixelsOf(row)),
-    workers: 3,
+    renderers: inlineRenderPool({
+      renderers: engines.map(({ renderer }) => renderer),
+      decode,
+      threads: workers,
+    }),
+    clock: fixedClock,
     signal: new AbortController().signal,
     onProgress: () => undefined,
     ...world.fill,

@@ -12,6 +12,7 @@ import { machineClock } from '../../src/core/clock.ts';
 import { sha256 } from '../../src/core/digest.ts';
 import { imageId } from '../../src/core/ids.ts';
 import { FULL_VIEW, type View } from '../../src/images/view.ts';
+import { inlineRenderPool } from '../../src/teachers/render-pool.ts';
 import type { TeacherSession } from '../../src/teachers/teacher.ts';
 
 const IMAGES = 60;
@@ -46,10 +47,16 @@ function answer(pixels: Float32Array, values: number, sizePx: number): Float32Ar
 const session = (sizePx: number): TeacherSession => ({
   sizePx,
   batch: 3,
+  inputValues: BYTES,
+  lanes: 1,
   summary: { shape: SHAPES.summary, rule: {} },
   spatial: { shape: SHAPES.spatial, rule: {} },
   run: (pixels) =>
-    Promise.resolve({ summary: answer(pixels, 8, sizePx), spatial: answer(pixels, 4096, sizePx) }),
+    Promise.resolve({
+      summary: answer(pixels, 8, sizePx),
+      spatial: answer(pixels, 4096, sizePx),
+      engineMs: 0,
+    }),
   close: () => Promise.resolve(),
 });
 
@@ -87,10 +94,9 @@ async function main(root: string): Promise<void> {
   const catalogue = await openCatalogue(root);
   await fillCache({
     plan: planCache({ wanted, groups, catalogue, unitRows: UNIT_ROWS }),
-    engines: groups.map((group) => ({
-      group,
-      session: session(group.sizePx),
-      renderer: {
+    engines: groups.map((group) => ({ group, session: session(group.sizePx) })),
+    renderers: inlineRenderPool({
+      renderers: groups.map(() => ({
         values: BYTES,
         maxBytes: BYTES,
         render: (pixels, view) => ({
@@ -98,16 +104,17 @@ async function main(root: string): Promise<void> {
           data: Uint8Array.from(pixels.data, (byte) => byte ^ Math.round(view.box[2] * 10)),
         }),
         normaliseInto: ({ data }, out, offset) => out.set(data, offset),
-      },
-    })),
+      })),
+      decode: (row) =>
+        Promise.resolve({
+          widthPx: 1,
+          heightPx: 1,
+          data: Uint8Array.from(Buffer.from(row.id, 'hex').subarray(0, BYTES)),
+        }),
+      threads: 2,
+    }),
     writer,
-    decode: (row) =>
-      Promise.resolve({
-        widthPx: 1,
-        heightPx: 1,
-        data: Uint8Array.from(Buffer.from(row.id, 'hex').subarray(0, BYTES)),
-      }),
-    workers: 2,
+    clock: machineClock,
     signal: new AbortController().signal,
     onProgress: () => undefined,
   });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../src/core/canonical-json.ts';
 import { readParquet } from '../../src/format/parquet-table.ts';
 import { readDataset } from '../../src/images/dataset-manifest.ts';
-import { readImage } from '../../src/stages/dataset-access.ts';
+import { readImage } from '../../src/images/read-image.ts';
 import { LEDGER_COLUMNS } from '../../src/stages/ledger-table.ts';
 import { emojiNames } from '../support/emoji-folder.ts';
 import { failing } from '../support/failing.ts';

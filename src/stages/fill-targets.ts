@@ -1,0 +1,118 @@
+/** Runs the fill of a planned cache: opens the teachers that are needed and the threads, and closes them again. */
+import { type FillResult, type GroupEngine, fillCache } from '../cache/fill.ts';
+import { sharesOf, usageText } from '../cache/fill/usage.ts';
+import type { CachePlan, SpaceCoverage, SpaceGroup } from '../cache/plan.ts';
+import { CacheWriter } from '../cache/write.ts';
+import type { Json } from '../core/canonical-json.ts';
+import { StillhouseError } from '../core/failure.ts';
+import { runsFromSource } from '../core/threads/compiled-entry.ts';
+import type { StageContext } from '../run/stage.ts';
+import { openTeacher } from '../teachers/open-teacher.ts';
+import { viewRenderer } from '../teachers/preprocess.ts';
+import type { LoadedTeacher } from '../teachers/registry.ts';
+import { type RenderPool, inlineRenderPool, threadRenderPool } from '../teachers/render-pool.ts';
+import type { TeacherManifest } from '../teachers/teacher-manifest.ts';
+import { type OpenDataset, decoderOf, placesIn } from './dataset-access.ts';
+
+export interface PlannedGroup {
+  readonly group: SpaceGroup;
+  readonly manifest: TeacherManifest;
+  readonly teacher: LoadedTeacher;
+}
+
+export interface FillPlan {
+  /** Images per engine call. */
+  readonly batch: number;
+  readonly datasets: readonly OpenDataset[];
+  readonly groups: readonly PlannedGroup[];
+  readonly cache: CachePlan;
+}
+
+export async function fillTargets(plan: FillPlan, context: StageContext): Promise<FillResult> {
+  const { cache, groups } = plan;
+  await checkRoom(cache.coverage, context);
+  const needed = groups.filter(({ group }) =>
+    cache.units.some((unit) => unit.missing.some((entry) => entry.group === group)),
+  );
+  const opened = await CacheWriter.open({
+    root: context.cacheRoot,
+    writer: writerName(context),
+    clock: context.clock,
+  });
+  if (opened.adopted > 0 || opened.quarantined > 0)
+    context.events.note(
+      `recovered after an interruption: ${opened.adopted} finished parts adopted, ${opened.quarantined} broken ones set aside`,
+    );
+  const renderers = renderPool(needed, plan.datasets, context.workers);
+  const engines: GroupEngine[] = [];
+  try {
+    for (const { group, teacher } of needed)
+      engines.push({
+        group,
+        session: await openTeacher(
+          teacher,
+          { sizePx: group.sizePx, batch: plan.batch },
+          { device: context.device, threads: 0 },
+        ),
+      });
+    return await fillCache({
+      plan: cache,
+      engines,
+      renderers,
+      writer: opened.writer,
+      clock: context.clock,
+      signal: context.signal,
+      onProgress: (done, total, usage) =>
+        context.events.progress(done, total, 'views x teachers x sizes', usageText(usage)),
+    });
+  } finally {
+    for (const { session } of engines) await session.close();
+    await renderers.close();
+  }
+}
+
+/** Figures of one fill for stage.json and summary.json. */
+export function measuredOf({ decodes, usage }: FillResult): Json {
+  return {
+    decodes,
+    wallMs: Math.round(usage.wallMs),
+    decodeThreads: usage.decode.threads,
+    engineLanes: usage.engine.lanes,
+    busy: { ...sharesOf(usage) },
+  };
+}
+
+function renderPool(
+  groups: readonly PlannedGroup[],
+  datasets: readonly OpenDataset[],
+  threads: number,
+): RenderPool {
+  const specs = groups.map(({ manifest, group: { sizePx } }) => ({ manifest, sizePx }));
+  if (!runsFromSource(import.meta.url))
+    return threadRenderPool({ renderers: specs, placesOf: placesIn(datasets), threads });
+  const renderers = specs.map(({ manifest, sizePx }) => viewRenderer(manifest, sizePx));
+  return inlineRenderPool({ renderers, decode: decoderOf(datasets), threads });
+}
+
+/** Journals are per writer; time and pid make the name unique on a machine. */
+const writerName = (context: StageContext): string =>
+  `w-${context.clock.nowIso().replace(/[^0-9]/g, '')}-${process.pid}`;
+
+/** Stops before the disk is full rather than in the middle. */
+async function checkRoom(coverage: readonly SpaceCoverage[], context: StageContext): Promise<void> {
+  const { statfs, mkdir } = await import('node:fs/promises');
+  await mkdir(context.cacheRoot, { recursive: true });
+  const { bavail, bsize } = await statfs(context.cacheRoot);
+  const targets = coverage.reduce((sum, { bytesToWrite }) => sum + bytesToWrite, 0);
+  // keys, checksums and headers, and what others write meanwhile
+  const wanted = targets * 1.05 + (64 << 20);
+  if (bavail * bsize > wanted) return;
+  throw new StillhouseError({
+    kind: 'environment',
+    what: 'there is not enough room for the targets',
+    where: context.cacheRoot,
+    wanted: `${Math.ceil(wanted / 1e6)} MB: ${Math.ceil(targets / 1e6)} MB of targets and some to spare`,
+    got: `${Math.floor((bavail * bsize) / 1e6)} MB free`,
+    next: 'free some space, choose another --cache, or ask for fewer sizes or views',
+  });
+}
