@@ -7,14 +7,14 @@ import { nearestNames } from './nearest-names.ts';
 
 export interface SchemaFinding {
   readonly path: readonly PropertyKey[];
+  /** The key of the object at `path` that nobody knows; absent when something else is wrong. */
+  readonly unknownKey?: string;
   readonly sentence: string;
 }
 
 export function schemaFindings(schema: z.ZodType, error: z.ZodError, value: unknown): SchemaFinding[] {
   const known = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as SchemaNode;
-  return error.issues
-    .flatMap(leavesOf)
-    .map((issue) => ({ path: issue.path, sentence: sentenceOf(issue, known, value) }));
+  return error.issues.flatMap(leavesOf).flatMap((issue) => findingsOf(issue, known, value));
 }
 
 type Issue = z.core.$ZodIssue;
@@ -33,15 +33,15 @@ export function pointerOf(path: readonly PropertyKey[]): string {
   return `/${path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1')).join('/')}`;
 }
 
-function sentenceOf(issue: Issue, known: SchemaNode, value: unknown): string {
-  if (issue.code !== 'unrecognized_keys') return issue.message;
-  const keys = keysAt(known, issue.path, value);
-  return issue.keys
-    .map((key) => {
-      const [near] = nearestNames(key, keys, 1);
-      return `unknown key "${key}"${near === undefined ? '' : `, did you mean "${near}"?`}`;
-    })
-    .join(', ');
+function findingsOf(issue: Issue, known: SchemaNode, value: unknown): SchemaFinding[] {
+  const { path } = issue;
+  if (issue.code !== 'unrecognized_keys') return [{ path, sentence: issue.message }];
+  const keys = keysAt(known, path, value);
+  return issue.keys.map((unknownKey) => {
+    const [near] = nearestNames(unknownKey, keys, 1);
+    const hint = near === undefined ? '' : `, did you mean "${near}"?`;
+    return { path, unknownKey, sentence: `unknown key "${unknownKey}"${hint}` };
+  });
 }
 
 interface SchemaNode {

@@ -3,10 +3,10 @@
  * its JSON pointer (RFC 6901), its line and, for a key nobody knows, the nearest key that is known there.
  */
 import { readFile } from 'node:fs/promises';
-import { type Document, LineCounter, isNode, parseDocument } from 'yaml';
+import { type Document, LineCounter, isMap, isNode, isScalar, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
-import { pointerOf, schemaFindings } from '../core/schema-findings.ts';
+import { type SchemaFinding, pointerOf, schemaFindings } from '../core/schema-findings.ts';
 
 export interface CheckedYamlOptions<T> {
   readonly schema: z.ZodType<T>;
@@ -54,12 +54,19 @@ export function checkYaml<T>(text: string, { schema, noun, where }: CheckedYamlO
   const value = expanded(document, refused);
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const findings = schemaFindings(schema, result.error, value).map(({ path, sentence }) => {
-    const node = path.length === 0 ? document.contents : document.getIn(path, true);
+  const findings = schemaFindings(schema, result.error, value).map((finding) => {
+    const node = nodeOf(document, finding);
     const at = isNode(node) && node.range ? ` (line ${lines.linePos(node.range[0]).line})` : '';
-    return `${pointerOf(path)}${at}: ${sentence}`;
+    return `${pointerOf(finding.path)}${at}: ${finding.sentence}`;
   });
   throw refused(findings);
+}
+
+/** What a finding is about: an unknown key itself, else the value at the path. */
+function nodeOf(document: Document, { path, unknownKey }: SchemaFinding): unknown {
+  const node = path.length === 0 ? document.contents : document.getIn(path, true);
+  if (unknownKey === undefined || !isMap(node)) return node;
+  return node.items.find(({ key }) => isScalar(key) && String(key.value) === unknownKey)?.key ?? node;
 }
 
 /** Aliases that unfold to very much (a "billion laughs" file) are refused by the parser with a ReferenceError. */

@@ -63,7 +63,8 @@ describe('a strict parse', () => {
 
   it('names the nearest known key for every unknown one, where it stands', () => {
     expect(findingsOf({ name: 'x', sed: 1, corp: {} })).toEqual([
-      '/: unknown key "sed", did you mean "seed"?, unknown key "corp", did you mean "crop"?',
+      '/: unknown key "sed", did you mean "seed"?',
+      '/: unknown key "corp", did you mean "crop"?',
     ]);
     expect(findingsOf({ name: 'x', crop: { areaMin: 0, areaMax: 1, areaMn: 0 } })).toEqual([
       '/crop: unknown key "areaMn", did you mean "areaMin"?',

@@ -27,7 +27,7 @@ describe('checked YAML', () => {
       kind: 'bad-input',
       what: 'toy has a mistake',
       where: 'toy.yaml',
-      got: '/ (line 1): unknown key "sizes", did you mean "size"?',
+      got: '/ (line 2): unknown key "sizes", did you mean "size"?',
       next: expect.stringContaining('manifests/schema') as string,
     });
   });
@@ -43,6 +43,16 @@ describe('checked YAML', () => {
     expect(got('size: { min: 1, max: 2.5 }\n')).toMatch(/^\/size\/max \(line 2\): .*int/);
     expect(got('size: { min: 1, max: 2, mid: 3 }\n')).toMatch(/unknown key "mid", did you mean "min"\?/);
     expect(got('parts: [{ kind: a, odd/key~: x }]\n')).toMatch(/^\/parts\/0\/odd~1key~0 /);
+  });
+
+  it('gives each unknown key the line it stands on', () => {
+    const got = (text: string) => (failureOf(text) as { got: string }).got;
+    expect(got('# toy\nsiz: 1\n\nname: x\n"bye": y\n')).toBe(
+      '/ (line 2): unknown key "siz", did you mean "size"?; / (line 5): unknown key "bye", did you mean "by"?',
+    );
+    expect(got('name: x\nby:\n  a: &a\n    share: 1\n    shore: 2\n')).toBe(
+      '/by/a (line 5): unknown key "shore", did you mean "share"?',
+    );
   });
 
   it('refuses a file whose aliases unfold without end', () => {

@@ -71,7 +71,7 @@ describe('a dataset header', () => {
     );
     expect(message).toContain('dataset header has 4 mistakes');
     expect(message).toContain('/name (line 2)');
-    expect(message).toContain('/source (line 4): unknown key "extension", did you mean "extensions"?');
+    expect(message).toContain('/source (line 5): unknown key "extension", did you mean "extensions"?');
     expect(message).toContain('unknown key "license", did you mean "licence"?');
     expect(message).toContain('/licence');
   });
