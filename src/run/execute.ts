@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { StillhouseError } from '../core/failure.ts';
+import { FileDigests } from '../core/file-digests.ts';
 import { asStoreFailure, nodeFs } from '../store/commit-fs.ts';
 import { takeLease } from '../store/lease.ts';
 import type { RunEvent, StageEvents } from './events.ts';
@@ -68,10 +69,11 @@ export async function runPipeline(pipeline: Pipeline, options: RunOptions): Prom
     await nodeFs.remove(join(folder, 'events.ndjson'));
     record({ kind: 'run-started', pipeline: pipeline.name, seed: options.seed });
     const done = new Map<string, StageResult>();
+    const digests = new FileDigests();
     for (const node of pipeline.nodes) {
       current = node.id;
       stopIfAborted(options.signal);
-      done.set(node.id, await runStage({ node, pipeline, options, folder, done, record }));
+      done.set(node.id, await runStage({ node, pipeline, options, folder, done, digests, record }));
     }
     const seconds = secondsSince(started, options.clock);
     record({ kind: 'run-finished', seconds });
@@ -95,6 +97,7 @@ interface StageRun {
   readonly options: RunOptions;
   readonly folder: string;
   readonly done: ReadonlyMap<string, StageResult>;
+  readonly digests: FileDigests;
   readonly record: (event: RunEvent) => void;
 }
 
@@ -140,13 +143,14 @@ async function runStage(run: StageRun): Promise<StageResult> {
 }
 
 async function prepare(run: Omit<StageRun, 'record'> & { record?: StageRun['record'] }) {
-  const { node, pipeline, options, folder, done } = run;
+  const { node, pipeline, options, folder, done, digests } = run;
   const stageFolder = join(folder, node.id);
   const base: Omit<StageContext, 'workFolder'> = {
     folder: stageFolder,
     baseFolder: pipeline.baseFolder,
     cacheRoot: options.cacheRoot,
     weights: options.weights,
+    digests,
     seed: options.seed,
     device: options.device,
     workers: options.workers,
@@ -179,6 +183,7 @@ export async function planPipeline(pipeline: Pipeline, options: RunOptions): Pro
   const folder = join(options.outRoot, options.runName);
   keepApart(folder, options.cacheRoot);
   const done = new Map<string, StageResult>();
+  const digests = new FileDigests();
   const planned: PlannedStage[] = [];
   for (const node of pipeline.nodes) {
     const { id, stage } = node;
@@ -191,7 +196,7 @@ export async function planPipeline(pipeline: Pipeline, options: RunOptions): Pro
       });
       continue;
     }
-    const { context, reusable } = await prepare({ node, pipeline, options, folder, done });
+    const { context, reusable } = await prepare({ node, pipeline, options, folder, done, digests });
     if (reusable) {
       done.set(id, {
         id,

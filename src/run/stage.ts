@@ -4,6 +4,7 @@
 import type { z } from 'zod';
 import type { Json } from '../core/canonical-json.ts';
 import type { Clock } from '../core/clock.ts';
+import type { FileDigests } from '../core/file-digests.ts';
 import type { Digest } from '../core/ids.ts';
 import { parseStrictly } from '../core/strict-parse.ts';
 import type { StageEvents } from './events.ts';
@@ -41,6 +42,8 @@ export interface StageContext {
   readonly cacheRoot: string;
   /** Store and lock file of pulled weights; the user's own when left out. */
   readonly weights?: { readonly store: string; readonly lock: string } | undefined;
+  /** Digests of files outside the run, each hashed once in it. */
+  readonly digests: FileDigests;
   readonly seed: number;
   readonly device: string;
   readonly workers: number;

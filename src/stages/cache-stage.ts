@@ -199,7 +199,11 @@ async function planGroups(params: CacheParams, context: StageContext): Promise<P
 }
 
 const load = (name: string, context: StageContext): Promise<LoadedTeacher> =>
-  loadTeacher(name, { baseFolder: context.baseFolder, weights: context.weights });
+  loadTeacher(name, {
+    baseFolder: context.baseFolder,
+    weights: context.weights,
+    digests: context.digests,
+  });
 
 function familyOf(views: CacheParams['datasets'][number]['views']): ViewFamily {
   return typeof views === 'number'

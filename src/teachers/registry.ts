@@ -1,6 +1,7 @@
 /** Finds teacher manifests: by name among the bundled ones, or by path. */
 import * as fsp from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { FileDigests } from '../core/file-digests.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { nearestNames } from '../core/nearest-names.ts';
 import { type TeacherManifest, readTeacherManifest } from './teacher-manifest.ts';
@@ -13,6 +14,8 @@ export interface LoadedTeacher {
   /** Folder that `file:` URIs of the manifest start from. */
   readonly folder: string;
   readonly places: WeightsPlaces;
+  /** Digests of its files, kept for as long as whoever loaded it likes. */
+  readonly digests: FileDigests;
   /** The name or path that it was asked for by. */
   readonly given: string;
 }
@@ -22,6 +25,8 @@ export interface LoadFrom {
   readonly baseFolder: string;
   /** Default: {@link defaultPlaces}. */
   readonly weights?: WeightsPlaces | undefined;
+  /** Shared by the teachers of a run, so that each file is hashed once. Default: a new one. */
+  readonly digests?: FileDigests | undefined;
 }
 
 /**
@@ -30,9 +35,11 @@ export interface LoadFrom {
  */
 export async function loadTeacher(nameOrPath: string, from: LoadFrom): Promise<LoadedTeacher> {
   const places = from.weights ?? defaultPlaces();
+  const digests = from.digests ?? new FileDigests();
   if (/\.ya?ml$/i.test(nameOrPath)) {
     const path = resolve(from.baseFolder, nameOrPath);
-    return { manifest: await readTeacherManifest(path), folder: dirname(path), places, given: nameOrPath };
+    const manifest = await readTeacherManifest(path);
+    return { manifest, folder: dirname(path), places, digests, given: nameOrPath };
   }
   const names = await bundledNames();
   if (!names.includes(nameOrPath))
@@ -44,7 +51,7 @@ export async function loadTeacher(nameOrPath: string, from: LoadFrom): Promise<L
       next: `nearest: ${nearestNames(nameOrPath, names).join(', ')}`,
     });
   const manifest = await readTeacherManifest(join(BUNDLED, `${nameOrPath}.yaml`));
-  return { manifest, folder: BUNDLED, places, given: nameOrPath };
+  return { manifest, folder: BUNDLED, places, digests, given: nameOrPath };
 }
 
 async function bundledNames(): Promise<string[]> {

@@ -5,7 +5,6 @@
 import { createRequire } from 'node:module';
 import * as fsp from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
-import { sha256OfFile } from '../core/digest.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import type { Digest } from '../core/ids.ts';
 import { ContentStore, type NamedBlob } from '../store/content-store.ts';
@@ -92,7 +91,7 @@ async function blobsOf(
 async function verified({ uri, sha256, path }: Placed, teacher: LoadedTeacher): Promise<Digest> {
   let got: Digest;
   try {
-    got = await sha256OfFile(path);
+    got = await teacher.digests.of(path);
   } catch (error) {
     const code = systemCodeOf(error);
     if (code === undefined) throw error;

@@ -4,6 +4,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { FileDigests } from '../../src/core/file-digests.ts';
 import { planPipeline, runPipeline } from '../../src/run/execute.ts';
 import { readMarker } from '../../src/run/marker.ts';
 import { failing } from '../support/failing.ts';
@@ -82,6 +83,24 @@ describe('a changed parameter', () => {
   it('re-runs only its stage when the output is the same', async () => {
     await run();
     expect((await run(chain({ a: { comment: 'no effect' } }))).ran).toEqual(['a']);
+  });
+});
+
+describe('digests of files outside the run', () => {
+  it('are shared by its stages, so that each file is hashed once, and not by two runs', async () => {
+    const file = join(out, 'weights');
+    await writeFile(file, 'w');
+    const given: FileDigests[] = [];
+    script.beforeDone = async (_, { digests }) => {
+      given.push(digests);
+      await digests.of(file);
+    };
+    await run();
+    expect(new Set(given).size).toBe(1);
+    expect([given.length, given[0]!.hashed]).toEqual([4, 1]);
+    script.version = 2;
+    await run();
+    expect(new Set(given).size).toBe(2);
   });
 });
 

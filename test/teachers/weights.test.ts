@@ -79,6 +79,15 @@ describe('weights', () => {
     );
   });
 
+  it('are hashed once while they stay the same, and again when they change', async () => {
+    const teacher = await teacherWith({ uri: 'file:w.onnx' });
+    await writeFile(join(teacher.folder, 'w.onnx'), 'weights');
+    for (let i = 0; i < 3; i++) expect((await locateWeights(teacher))[0]!.sha256).toBe(sha256('weights'));
+    expect(teacher.digests.hashed).toBe(1);
+    await writeFile(join(teacher.folder, 'w.onnx'), 'WEIGHTS');
+    expect((await locateWeights(teacher))[0]!.sha256).toBe(sha256('WEIGHTS'));
+  });
+
   it('that are not there are trouble of the environment, with the URI and the path', async () => {
     const none = await teacherWith({ uri: 'file:none.onnx' });
     await expect(locateWeights(none)).rejects.toThrow(
