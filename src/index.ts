@@ -2,9 +2,17 @@
 export { type Catalogue, type CachedSpace, openCatalogue } from './cache/catalogue.ts';
 export { TargetReader, type TargetReaderOptions } from './cache/read.ts';
 export { type SpaceDescriptor, spaceIdOf, spaceLabel } from './cache/space.ts';
-export { type VerifyResult, verifyCache } from './cache/verify.ts';
+export { type VerifyOptions, type VerifyResult, verifyCache } from './cache/verify.ts';
 export { machineClock } from './core/clock.ts';
 export { type Failure, StillhouseError, isStillhouseError } from './core/failure.ts';
+export {
+  type PartIndex,
+  type ReadRange,
+  type TensorPartLayout,
+  readPartIndex,
+  readPartLayout,
+} from './format/tensor-part-layout.ts';
+export { type TensorDtype, type TensorPart, encodePart, payloadRow } from './format/tensor-part.ts';
 export { type Dataset, readDataset } from './images/dataset-manifest.ts';
 export type { ImageRow, LedgerRow } from './images/image-row.ts';
 export { type View, viewIdOf, viewsOf } from './images/view.ts';
