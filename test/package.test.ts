@@ -61,6 +61,7 @@ describe('the exported names', () => {
       'readPipelineFile',
       'renderReport',
       'runPipeline',
+      'shuffleQuality',
       'spaceIdOf',
       'spaceLabel',
       'verifyCache',
