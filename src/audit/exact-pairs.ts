@@ -1,6 +1,12 @@
 /** Pairs of images with equal keys: the bytes (the id itself) or the pixels (audit-and-curation.md §2.1). A hash join. */
 import type { ImageId } from '../core/ids.ts';
-import { type EvidencePair, type ExactLevel, sortedEnds } from './evidence.ts';
+import {
+  type EvidencePair,
+  type ExactLevel,
+  type PairType,
+  type WithinType,
+  sortedEnds,
+} from './evidence.ts';
 
 export interface KeyedImage {
   readonly id: ImageId;
@@ -16,12 +22,19 @@ const MAX_PAIRS_PER_KEY = 10_000;
 
 export interface ExactAcross {
   readonly level: ExactLevel;
+  /** Default `train-eval`. */
+  readonly type?: PairType;
   readonly train: readonly KeyedImage[];
   readonly evaluation: readonly KeyedImage[];
 }
 
 /** Ordered by key, then train id, then evaluation id. */
-export function exactPairsAcross({ level, train, evaluation }: ExactAcross): EvidencePair[] {
+export function exactPairsAcross({
+  level,
+  type = 'train-eval',
+  train,
+  evaluation,
+}: ExactAcross): EvidencePair[] {
   const trainByKey = idsByKey(train);
   const evalByKey = idsByKey(evaluation);
   return [...evalByKey.keys()].sort().flatMap((key) => {
@@ -31,14 +44,14 @@ export function exactPairsAcross({ level, train, evaluation }: ExactAcross): Evi
     return left.flatMap((a, i) =>
       right
         .filter((_, j) => all || i === 0 || j === 0)
-        .map((b): EvidencePair => ({ type: 'train-eval', a, b, evidence: { level } })),
+        .map((b): EvidencePair => ({ type, a, b, evidence: { level } })),
     );
   });
 }
 
 export interface ExactWithin {
   readonly level: ExactLevel;
-  readonly type: 'within-train' | 'within-eval';
+  readonly type: WithinType;
   readonly images: readonly KeyedImage[];
 }
 

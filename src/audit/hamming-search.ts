@@ -31,34 +31,65 @@ export interface HammingSearch {
   readonly base: Uint32Array;
   /** Largest distance that counts, 0..64. */
   readonly radius: number;
+  /**
+   * Pairs kept per query, the nearest ones, lower base index first among equals: a hash that is near everything cannot fill the
+   * memory. Default: all.
+   */
+  readonly mostPerQuery?: number;
+  /** Called with each query whose list was cut. */
+  readonly onHub?: (query: number) => void;
 }
 
-/** Every (query, base) within the radius, ordered by query, then base. Time O(m n), memory O(pairs found). */
-export function hammingPairs({ queries, base, radius }: HammingSearch): HammingPair[] {
+/** Every (query, base) within the radius, ordered by query, then base. Time O(m n), memory O(pairs kept). */
+export function hammingPairs(search: HammingSearch): HammingPair[] {
   const found: HammingPair[] = [];
-  for (let q = 0; q < queries.length; q += 2) scanRow({ queries, base, radius }, q, 0, found);
+  for (let q = 0; q < search.queries.length; q += 2) found.push(...rowOf(search, q, 0));
   return found;
+}
+
+export interface HammingSelfSearch extends Omit<HammingSearch, 'queries' | 'base'> {
+  /** [n * 2] */
+  readonly hashes: Uint32Array;
 }
 
 /** Every pair i < j of one set within the radius, as query = i and base = j, ordered by i, then j. */
-export function hammingSelfPairs(hashes: Uint32Array, radius: number): HammingPair[] {
+export function hammingSelfPairs({ hashes, ...search }: HammingSelfSearch): HammingPair[] {
   const found: HammingPair[] = [];
-  const search = { queries: hashes, base: hashes, radius };
-  for (let q = 0; q < hashes.length; q += 2) scanRow(search, q, q + 2, found);
+  const both = { ...search, queries: hashes, base: hashes };
+  for (let q = 0; q < hashes.length; q += 2) found.push(...rowOf(both, q, q + 2));
   return found;
 }
 
-function scanRow(search: HammingSearch, q: number, from: number, found: HammingPair[]): void {
-  const { queries, base, radius } = search;
+function rowOf(search: HammingSearch, q: number, from: number): HammingPair[] {
+  const { queries, base, mostPerQuery: most = Infinity } = search;
   const high = queries[q]!;
   const low = queries[q + 1]!;
+  let radius = search.radius;
+  let found: HammingPair[] = [];
+  let cut = false;
   for (let b = from; b < base.length; b += 2) {
     // most pairs fail on the first word alone
     const first = popcount(high ^ base[b]!);
     if (first > radius) continue;
     const distance = first + popcount(low ^ base[b + 1]!);
-    if (distance <= radius) found.push({ query: q / 2, base: b / 2, distance });
+    if (distance > radius) continue;
+    found.push({ query: q / 2, base: b / 2, distance });
+    if (found.length <= 2 * most) continue;
+    found = nearest(found, most);
+    cut = true;
+    // later ones must be strictly nearer: among equals the lower index stays
+    radius = found.at(-1)!.distance - 1;
   }
+  if (found.length > most) {
+    found = nearest(found, most);
+    cut = true;
+  }
+  if (cut) search.onHub?.(q / 2);
+  return found.sort((x, y) => x.base - y.base);
+}
+
+function nearest(found: readonly HammingPair[], most: number): HammingPair[] {
+  return [...found].sort((x, y) => x.distance - y.distance || x.base - y.base).slice(0, most);
 }
 
 /** Set bits of a 32-bit integer (SWAR: sums in fields of 2, 4, then 8 bits). */

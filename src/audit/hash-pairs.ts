@@ -3,7 +3,7 @@
  * with the number of comparisons. Flat images are left out and named, since their hashes match by accident.
  */
 import type { ImageId } from '../core/ids.ts';
-import { type EvidencePair, type HashLevel, sortedEnds } from './evidence.ts';
+import { type EvidencePair, type HashLevel, type PairType, type WithinType, sortedEnds } from './evidence.ts';
 import { hammingPairs, hammingSelfPairs, packHashes } from './hamming-search.ts';
 import {
   DEFAULT_AC_ENERGY_FLOOR,
@@ -16,6 +16,9 @@ export interface HashedImage {
   readonly id: ImageId;
   readonly hash: PerceptualHash;
 }
+
+/** Most pairs of one hash: an image that is near more than these is near everything, and its pairs say nothing. */
+export const MOST_PAIRS_PER_HASH = 256;
 
 /** An image of the small side, with the hashes of its rotations and mirror images. */
 export interface DihedralHashedImage extends HashedImage {
@@ -30,9 +33,13 @@ export interface HashPairs {
   readonly pairs: readonly EvidencePair[];
   /** Flat images of either side, ascending, each once. */
   readonly degenerate: readonly ImageId[];
+  /** Lists of matches that were cut short: images whose hash is near everything. */
+  readonly hubs: number;
 }
 
 export interface HashAcross {
+  /** Default `train-eval`. */
+  readonly type?: PairType;
   readonly train: readonly HashedImage[];
   /** The small side. */
   readonly evaluation: readonly DihedralHashedImage[];
@@ -41,34 +48,19 @@ export interface HashAcross {
 }
 
 /** Each train image against each evaluation image and its transforms; the nearest transform speaks for the pair. */
-export function hashPairsAcross({ train, evaluation, radius, acEnergyFloor }: HashAcross): HashPairs {
+export function hashPairsAcross(search: HashAcross): HashPairs {
+  const { type = 'train-eval', train, evaluation, radius, acEnergyFloor } = search;
   const left = split(train, acEnergyFloor);
   const right = split(evaluation, acEnergyFloor);
-  const variants = right.textured.flatMap(({ id, variants }) =>
-    variants.map((variant) => ({ id, ...variant })),
+  const cut = { hubs: 0 };
+  const pairs = levelsOf(radius).flatMap(([level, r]) =>
+    nearestTransforms({ type, left: left.textured, right: right.textured, level, radius: r, cut }),
   );
-  const pairs = levelsOf(radius).flatMap(([level, r]) => {
-    const found = hammingPairs({
-      queries: packHashes(variants.map((variant) => variant[level])),
-      base: packHashes(left.textured.map(({ hash }) => hash[level])),
-      radius: r,
-    });
-    const nearest = new Map<string, EvidencePair>();
-    for (const { query, base, distance } of found) {
-      const { id: b, transform } = variants[query]!;
-      const a = left.textured[base]!.id;
-      const known = nearest.get(`${a} ${b}`)?.evidence;
-      // transforms come in the order of DIHEDRAL, so the first of equal ones stays
-      if (known && 'distance' in known && known.distance <= distance) continue;
-      nearest.set(`${a} ${b}`, { type: 'train-eval', a, b, evidence: { level, distance, transform } });
-    }
-    return [...nearest.values()].sort(byEnds);
-  });
-  return { pairs, degenerate: distinct([...left.flat, ...right.flat]) };
+  return { pairs, degenerate: distinct([...left.flat, ...right.flat]), ...cut };
 }
 
 export interface HashWithin {
-  readonly type: 'within-train' | 'within-eval';
+  readonly type: WithinType;
   readonly images: readonly HashedImage[];
   readonly radius: HashRadius;
   readonly acEnergyFloor?: number;
@@ -77,15 +69,51 @@ export interface HashWithin {
 /** Pairs of one side as they stand, without transforms. An image listed twice counts once. */
 export function hashPairsWithin({ type, images, radius, acEnergyFloor }: HashWithin): HashPairs {
   const { textured, flat } = split(images, acEnergyFloor);
+  const cut = { hubs: 0 };
   const pairs = levelsOf(radius).flatMap(([level, r]) =>
-    hammingSelfPairs(packHashes(textured.map(({ hash }) => hash[level])), r)
+    hammingSelfPairs({
+      hashes: packHashes(textured.map(({ hash }) => hash[level])),
+      radius: r,
+      mostPerQuery: MOST_PAIRS_PER_HASH,
+      onHub: () => cut.hubs++,
+    })
       .map(({ query, base, distance }): EvidencePair => {
         const [a, b] = sortedEnds(textured[query]!.id, textured[base]!.id);
         return { type, a, b, evidence: { level, distance, transform: 'identity' } };
       })
       .sort(byEnds),
   );
-  return { pairs, degenerate: distinct(flat) };
+  return { pairs, degenerate: distinct(flat), ...cut };
+}
+
+interface TransformSearch {
+  readonly type: PairType;
+  readonly left: readonly HashedImage[];
+  readonly right: readonly DihedralHashedImage[];
+  readonly level: HashLevel;
+  readonly radius: number;
+  readonly cut: { hubs: number };
+}
+
+function nearestTransforms({ type, left, right, level, radius, cut }: TransformSearch): EvidencePair[] {
+  const variants = right.flatMap(({ id, variants: all }) => all.map((variant) => ({ id, ...variant })));
+  const found = hammingPairs({
+    queries: packHashes(variants.map((variant) => variant[level])),
+    base: packHashes(left.map(({ hash }) => hash[level])),
+    radius,
+    mostPerQuery: MOST_PAIRS_PER_HASH,
+    onHub: () => cut.hubs++,
+  });
+  const nearest = new Map<string, EvidencePair>();
+  for (const { query, base, distance } of found) {
+    const { id: b, transform } = variants[query]!;
+    const a = left[base]!.id;
+    const known = nearest.get(`${a} ${b}`)?.evidence;
+    // transforms come in the order of DIHEDRAL, so the first of equal ones stays
+    if (known && 'distance' in known && known.distance <= distance) continue;
+    nearest.set(`${a} ${b}`, { type, a, b, evidence: { level, distance, transform } });
+  }
+  return [...nearest.values()].sort(byEnds);
 }
 
 function levelsOf(radius: HashRadius): [HashLevel, number][] {

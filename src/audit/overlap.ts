@@ -4,10 +4,20 @@
  */
 import type { ImageId } from '../core/ids.ts';
 import { type Interval, clopperPearson } from './clopper-pearson.ts';
-import { type EvidenceLevel, type EvidencePair, PAIR_TYPES, type PairType } from './evidence.ts';
+import {
+  type EvidenceLevel,
+  type EvidencePair,
+  PAIR_TYPES,
+  type PairType,
+  SIDES_OF,
+  type Side,
+  isWithin,
+} from './evidence.ts';
 
 export interface OverlapInput {
   readonly train: readonly ImageId[];
+  /** A third set, where there is one. */
+  readonly val?: readonly ImageId[];
   readonly evaluation: readonly ImageId[];
   /** Already cut at the thresholds that the report names. */
   readonly pairs: readonly EvidencePair[];
@@ -20,7 +30,7 @@ export interface OverlapInput {
 }
 
 export interface MatchCount {
-  /** Unique images of the side that the rate speaks of: evaluation for train-eval, else the side itself. */
+  /** Unique images of the side that the rate speaks of: the second of two, else the side itself. */
   readonly images: number;
   /** Those with at least one match. */
   readonly matched: number;
@@ -42,17 +52,21 @@ export interface OverlapRow extends MatchCount {
 }
 
 /**
- * One row per level and pair type, in the order of `levels`, then PAIR_TYPES.
+ * One row per level and pair type of the sides given, in the order of `levels`, then PAIR_TYPES.
  * @throws Error (a defect) when a pair names an image of neither side, or a level that was not searched.
  */
 export function overlap(input: OverlapInput): OverlapRow[] {
-  const train = new Set(input.train);
-  const evaluation = new Set(input.evaluation);
-  checkPairs(input, train, evaluation);
+  const sides = new Map<Side, ReadonlySet<ImageId>>([
+    ['train', new Set(input.train)],
+    ['eval', new Set(input.evaluation)],
+  ]);
+  if (input.val !== undefined) sides.set('val', new Set(input.val));
+  checkPairs(input, sides);
+  const types = PAIR_TYPES.filter((type) => SIDES_OF[type].every((side) => sides.has(side)));
   const flat = input.degenerate ?? new Set<ImageId>();
   return input.levels.flatMap((level) =>
-    PAIR_TYPES.map((type) => {
-      const images = type === 'within-train' ? train : evaluation;
+    types.map((type) => {
+      const images = sides.get(SIDES_OF[type][1])!;
       const pairs = input.pairs.filter((pair) => pair.type === type && pair.evidence.level === level);
       const isFlat = (pair: EvidencePair): boolean => flat.has(pair.a) || flat.has(pair.b);
       const normal = countOf(
@@ -75,7 +89,7 @@ export function overlap(input: OverlapInput): OverlapRow[] {
 }
 
 function countOf(images: readonly ImageId[], pairs: readonly EvidencePair[]): MatchCount {
-  const matched = new Set(pairs.flatMap(({ type, a, b }) => (type === 'train-eval' ? [b] : [a, b])));
+  const matched = new Set(pairs.flatMap(({ type, a, b }) => (isWithin(type) ? [a, b] : [b])));
   return {
     images: images.length,
     matched: images.filter((id) => matched.has(id)).length,
@@ -83,15 +97,10 @@ function countOf(images: readonly ImageId[], pairs: readonly EvidencePair[]): Ma
   };
 }
 
-function checkPairs(
-  { pairs, levels }: OverlapInput,
-  train: ReadonlySet<ImageId>,
-  evaluation: ReadonlySet<ImageId>,
-): void {
+function checkPairs({ pairs, levels }: OverlapInput, sides: ReadonlyMap<Side, ReadonlySet<ImageId>>): void {
   for (const { type, a, b, evidence } of pairs) {
-    const known =
-      (type === 'within-eval' ? evaluation : train).has(a) &&
-      (type === 'within-train' ? train : evaluation).has(b);
+    const [left, right] = SIDES_OF[type];
+    const known = (sides.get(left)?.has(a) ?? false) && (sides.get(right)?.has(b) ?? false);
     if (!known) throw new Error(`internal: ${type} pair of unknown images ${a}, ${b}`);
     if (!levels.includes(evidence.level))
       throw new Error(`internal: level ${evidence.level} was not searched`);

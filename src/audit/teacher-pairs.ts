@@ -1,10 +1,19 @@
 /** Neighbours by a teacher's embedding as evidence: good for scenes and semantic twins, weak for copies (§0, finding 3). */
 import type { ImageId } from '../core/ids.ts';
-import { type EvidencePair, type TeacherEvidence, sortedEnds } from './evidence.ts';
+import {
+  type EmbeddingLevel,
+  type EvidencePair,
+  type PairType,
+  type TeacherEvidence,
+  type WithinType,
+  sortedEnds,
+} from './evidence.ts';
 import type { CosinePair } from './pairs-above.ts';
 
 export interface TeacherAcross {
-  readonly teacher: string;
+  readonly level: EmbeddingLevel;
+  /** Default `train-eval`. */
+  readonly type?: PairType;
   /** Query = evaluation image, base = train image. */
   readonly pairs: readonly CosinePair[];
   /** Id of each base row. */
@@ -13,25 +22,26 @@ export interface TeacherAcross {
   readonly evalIds: readonly ImageId[];
 }
 
-export function teacherPairsAcross({ teacher, pairs, trainIds, evalIds }: TeacherAcross): EvidencePair[] {
+export function teacherPairsAcross(found: TeacherAcross): EvidencePair[] {
+  const { level, type = 'train-eval', pairs, trainIds, evalIds } = found;
   return pairs.map(({ query, base, cosine, rank }) => ({
-    type: 'train-eval',
+    type,
     a: trainIds[base]!,
     b: evalIds[query]!,
-    evidence: { level: `teacher:${teacher}`, cosine, rank },
+    evidence: { level, cosine, rank },
   }));
 }
 
 export interface TeacherWithin {
-  readonly teacher: string;
-  readonly type: 'within-train' | 'within-eval';
+  readonly level: EmbeddingLevel;
+  readonly type: WithinType;
   /** From a search of the side against itself with `excludeSelf`. */
   readonly pairs: readonly CosinePair[];
   readonly ids: readonly ImageId[];
 }
 
 /** Both directions of a pair become one, with the better rank. Rows of one id under two indices are no pair. */
-export function teacherPairsWithin({ teacher, type, pairs, ids }: TeacherWithin): EvidencePair[] {
+export function teacherPairsWithin({ level, type, pairs, ids }: TeacherWithin): EvidencePair[] {
   const found = new Map<string, EvidencePair & { evidence: TeacherEvidence }>();
   for (const { query, base, cosine, rank } of pairs) {
     const [a, b] = sortedEnds(ids[query]!, ids[base]!);
@@ -39,7 +49,7 @@ export function teacherPairsWithin({ teacher, type, pairs, ids }: TeacherWithin)
     const key = `${a} ${b}`;
     const known = found.get(key)?.evidence.rank ?? Infinity;
     if (rank < known) {
-      found.set(key, { type, a, b, evidence: { level: `teacher:${teacher}`, cosine, rank } });
+      found.set(key, { type, a, b, evidence: { level, cosine, rank } });
     }
   }
   return [...found.keys()].sort().map((key) => found.get(key)!);

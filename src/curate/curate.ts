@@ -85,6 +85,10 @@ export function remainingPairs(
         return ids.has(a) && meets(one, policy.decontaminate);
       case 'within-train':
         return a !== b && ids.has(a) && ids.has(b) && meets(one, policy.deduplicate);
+      // other sets are not what is curated
+      case 'train-val':
+      case 'val-eval':
+      case 'within-val':
       case 'within-eval':
         return false;
     }

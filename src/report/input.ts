@@ -67,7 +67,8 @@ export interface DatasetFacts {
 }
 
 /** Which two sets the members of a pair come from. Kept apart everywhere: a leak is not a duplicate within one set. */
-export type PairType = 'eval-train' | 'within-train' | 'within-eval';
+export type PairType =
+  'eval-train' | 'val-train' | 'eval-val' | 'within-train' | 'within-val' | 'within-eval';
 
 export interface AuditFacts {
   /** Strongest evidence first. */

@@ -1,44 +1,163 @@
-/** Decodes every image once for its pixel digest and perceptual hashes. */
+/**
+ * Decodes every image once for its pixel digest and perceptual hashes, and keeps them: an image that was hashed before, in an
+ * earlier run of this stage or before it was killed, is not decoded again. So adding images costs the added ones only.
+ */
+import * as fsp from 'node:fs/promises';
+import { join } from 'node:path';
 import pLimit from 'p-limit';
+import { DIHEDRAL } from '../audit/dihedral.ts';
 import {
   type DihedralHash,
+  PERCEPTUAL_HASH_VERSION,
   type PerceptualHash,
   dihedralHashesOf,
   perceptualHashOf,
 } from '../audit/perceptual-hash.ts';
 import { pixelDigestOf } from '../audit/pixel-digest.ts';
-import type { Digest, ImageId } from '../core/ids.ts';
+import { isStillhouseError, systemCodeOf } from '../core/failure.ts';
+import { type Digest, type ImageId, imageId } from '../core/ids.ts';
+import { readParquet, readParquetMetadata, writeParquet } from '../format/parquet-table.ts';
 import { DECODER } from '../images/decode.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import type { RgbImage } from '../images/rgb-image.ts';
+import type { StageOutput } from '../run/stage.ts';
+import { writeAtomic } from '../store/atomic.ts';
+import { writeOutput } from './ledger-table.ts';
+
+/** `hashes`: for each of the eight transforms, pHash then dHash, as 16 bytes big-endian. */
+const HASH_COLUMNS = {
+  imageId: 'string',
+  pixelDigest: 'string',
+  acEnergy: 'double',
+  hashes: 'bytes',
+} as const;
+const HASH_FILE = 'hashes.parquet';
 
 export interface ImageHashes {
   readonly id: ImageId;
-  readonly hash: PerceptualHash;
-  readonly variants: readonly DihedralHash[];
   readonly pixelDigest: Digest;
+  readonly acEnergy: number;
+  readonly hashes: Uint8Array;
 }
+
+/** Hashes as the table keeps them: 130 bytes an image, whatever the number of images. */
+export function hashImage(id: ImageId, image: RgbImage): ImageHashes {
+  const { acEnergy } = perceptualHashOf(image);
+  const hashes = new Uint8Array(DIHEDRAL.length * 16);
+  const view = new DataView(hashes.buffer);
+  dihedralHashesOf(image).forEach(({ phash, dhash }, i) => {
+    [...phash, ...dhash].forEach((word, at) => view.setUint32(i * 16 + at * 4, word));
+  });
+  return { id, pixelDigest: pixelDigestOf(image, DECODER), acEnergy, hashes };
+}
+
+export function hashOf({ hashes, acEnergy }: ImageHashes): PerceptualHash {
+  const [first] = unpacked(hashes, 1);
+  return { phash: first!.phash, dhash: first!.dhash, acEnergy };
+}
+
+export function variantsOf({ hashes }: ImageHashes): DihedralHash[] {
+  return unpacked(hashes, DIHEDRAL.length);
+}
+
+function unpacked(hashes: Uint8Array, count: number): DihedralHash[] {
+  const view = new DataView(hashes.buffer, hashes.byteOffset, hashes.byteLength);
+  return DIHEDRAL.slice(0, count).map((transform, i) => ({
+    transform,
+    phash: [view.getUint32(i * 16), view.getUint32(i * 16 + 4)],
+    dhash: [view.getUint32(i * 16 + 8), view.getUint32(i * 16 + 12)],
+  }));
+}
+
+/** Hashes of another decoder or definition are not comparable: kept with the table, and such a table is not used. */
+const VERSIONS = {
+  decoder: `${DECODER.name} ${DECODER.version}`,
+  perceptualHash: String(PERCEPTUAL_HASH_VERSION),
+};
 
 export interface HashOptions {
   readonly rows: readonly ImageRow[];
   readonly decode: (row: ImageRow) => Promise<RgbImage>;
+  /** Where the table of an earlier run may lie, and the new one goes. */
+  readonly folder: string;
+  /** Where batches are kept until the table is whole. */
+  readonly workFolder: string;
   readonly workers: number;
   readonly signal: AbortSignal;
   readonly onProgress: (done: number) => void;
+  /** Images between two batches on disk. Default 2,000. */
+  readonly batchImages?: number;
 }
 
-export async function hashImages(options: HashOptions): Promise<Map<ImageId, ImageHashes>> {
-  let done = 0;
-  const hashed = await pLimit(options.workers).map(options.rows, async (row): Promise<ImageHashes> => {
-    options.signal.throwIfAborted();
-    const image = await options.decode(row);
-    options.onProgress(++done);
-    return {
-      id: row.id,
-      hash: perceptualHashOf(image),
-      variants: dihedralHashesOf(image),
-      pixelDigest: pixelDigestOf(image, DECODER),
-    };
-  });
-  return new Map(hashed.map((entry) => [entry.id, entry]));
+export interface HashedImages {
+  readonly byId: ReadonlyMap<ImageId, ImageHashes>;
+  readonly output: StageOutput;
+  /** Images that were decoded in this call. */
+  readonly fresh: number;
+}
+
+export async function hashImages(options: HashOptions): Promise<HashedImages> {
+  const { rows, folder, workFolder, batchImages = 2000 } = options;
+  const byId = await hashesOnDisk(folder, workFolder);
+  const wanted = [...new Map(rows.map((row) => [row.id, row])).values()];
+  const missing = wanted.filter(({ id }) => !byId.has(id));
+  let done = wanted.length - missing.length;
+  options.onProgress(done);
+  const limit = pLimit(options.workers);
+  await fsp.mkdir(workFolder, { recursive: true });
+  for (let first = 0; first < missing.length; first += batchImages) {
+    const batch = await limit.map(missing.slice(first, first + batchImages), async (row) => {
+      options.signal.throwIfAborted();
+      const hashes = hashImage(row.id, await options.decode(row));
+      options.onProgress(++done);
+      return hashes;
+    });
+    for (const one of batch) byId.set(one.id, one);
+    await writeAtomic(join(workFolder, `hashes-${batch[0]!.id}.parquet`), tableOf(batch));
+  }
+  const used = wanted.map(({ id }) => byId.get(id)!).sort((a, b) => (a.id < b.id ? -1 : 1));
+  const output = await writeOutput(folder, { name: 'hashes', path: HASH_FILE, bytes: tableOf(used) });
+  return { byId, output, fresh: missing.length };
+}
+
+function tableOf(rows: readonly ImageHashes[]): Uint8Array {
+  return writeParquet(
+    HASH_COLUMNS,
+    rows.map(({ id, ...rest }) => ({ imageId: id, ...rest })),
+    { metadata: VERSIONS },
+  );
+}
+
+async function hashesOnDisk(folder: string, workFolder: string): Promise<Map<ImageId, ImageHashes>> {
+  const byId = new Map<ImageId, ImageHashes>();
+  const batches = (await namesIn(workFolder)).filter((name) => /^hashes-\w+\.parquet$/.test(name));
+  for (const path of [join(folder, HASH_FILE), ...batches.map((name) => join(workFolder, name))])
+    for (const one of await readHashes(path)) byId.set(one.id, one);
+  return byId;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await fsp.readdir(folder)).sort();
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Nothing where there is no such table, or one that this version cannot use: then its images are hashed again. */
+async function readHashes(path: string): Promise<ImageHashes[]> {
+  try {
+    const metadata = await readParquetMetadata(path);
+    if (Object.entries(VERSIONS).some(([key, value]) => metadata[key] !== value)) return [];
+    const rows = await readParquet(path, { columns: HASH_COLUMNS });
+    return rows.map(({ imageId: id, pixelDigest, ...rest }) => ({
+      id: imageId(id),
+      pixelDigest: pixelDigest as Digest,
+      ...rest,
+    }));
+  } catch (error) {
+    if (isStillhouseError(error, 'bad-input', 'integrity')) return [];
+    throw error;
+  }
 }

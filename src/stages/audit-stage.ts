@@ -1,235 +1,289 @@
 /**
- * `audit`: how far do a training and an evaluation set overlap, at every level of evidence. Leaves items, pairs and overlap
- * tables; where the truth is in the data (`truth`), also the precision and recall of each level against it.
+ * `audit`: how far do a training, an evaluation and perhaps a validation set overlap, at every level of evidence; how far do they
+ * lie apart as wholes; and did the search find the copies that were planted to test it. Leaves tables of items, pairs, overlap,
+ * classes and distances; where the truth is in the data (`truth`), also the precision and recall of each level against it.
  */
-import { z } from 'zod';
-import { exactPairsAcross, exactPairsWithin } from '../audit/exact-pairs.ts';
-import { type EvidenceLevel, type EvidencePair, type Threshold, meets } from '../audit/evidence.ts';
-import { type DihedralHashedImage, hashPairsAcross, hashPairsWithin } from '../audit/hash-pairs.ts';
+import { resolve } from 'node:path';
+import type { DomainDistance } from '../audit/distance/domain-distance.ts';
+import { type EvidenceLevel, type EvidencePair, type Side, meets } from '../audit/evidence.ts';
 import { overlap } from '../audit/overlap.ts';
 import { PERCEPTUAL_HASH_VERSION, hexOfHash } from '../audit/perceptual-hash.ts';
 import type { Json } from '../core/canonical-json.ts';
+import type { ImageId } from '../core/ids.ts';
+import { type TableSchema, type RowOf, writeParquet } from '../format/parquet-table.ts';
 import { DECODER } from '../images/decode.ts';
-import type { ImageRow } from '../images/image-row.ts';
-import { type Stage, asAnyStage } from '../run/stage.ts';
-import { ITEM_COLUMNS, OVERLAP_COLUMNS, PAIR_COLUMNS, type AuditItem, pairRow } from './audit-tables.ts';
-import { hashImages } from './audit-hashes.ts';
-import { type TeacherSearch, searchTeachers, summarySearches } from './audit-teachers.ts';
+import { type Stage, type StageContext, type StageOutput, asAnyStage } from '../run/stage.ts';
+import { flyCanaries } from './audit-canaries.ts';
+import { type EmbeddingSource, cachedSources, fileSources, searchEmbeddings } from './audit-embeddings.ts';
+import {
+  type SideRows,
+  duplicateGroupOf,
+  exactEvidence,
+  hashEvidence,
+  sameImagePairs,
+  verifiable,
+} from './audit-evidence.ts';
+import { type ImageHashes, hashImages, hashOf } from './audit-hashes.ts';
+import { type AuditParams, auditParams, thresholdsOf } from './audit-params.ts';
+import { classesByLevel, expectedChancePairs, labelConflicts, nullsByLevel } from './audit-rates.ts';
+import {
+  type AuditItem,
+  CLASS_COLUMNS,
+  DISTANCE_COLUMNS,
+  ITEM_COLUMNS,
+  OVERLAP_COLUMNS,
+  PAIR_COLUMNS,
+  pairRow,
+} from './audit-tables.ts';
 import { judge } from './audit-truth.ts';
-import { type OpenDataset, decoderOf, openDataset, upstreamOf } from './dataset-access.ts';
-import { writeOutput } from './ledger-table.ts';
-import { writeParquet } from '../format/parquet-table.ts';
+import { verifiedPairs } from './audit-verify.ts';
 import { cachedSpacesOf } from './cached-spaces.ts';
-
-const params = z.strictObject({
-  /** Ids of the index stages of the two sides. */
-  train: z.string(),
-  eval: z.string(),
-  /** Id of a cache stage that holds the teachers' summaries of full views; without it there are no teacher levels. */
-  embeddings: z.string().optional(),
-  /** Largest Hamming distance at which a pair is listed. */
-  phashRadius: z.int().min(0).max(32).default(10),
-  dhashRadius: z.int().min(0).max(32).default(10),
-  /** Lowest cosine at which a pair is listed, and how many neighbours of an image at most. */
-  cosineFloor: z.number().min(-1).max(1).default(0.6),
-  maxNeighbours: z.int().min(1).default(16),
-  /**
-   * Of the listed pairs, those that count as a match in rates: hashes within 4 bits (audit-and-curation.md §2.2), cosines of centred
-   * features from 0.85. Pairs beyond are listed so that another cut needs no new search.
-   */
-  match: z
-    .strictObject({
-      phash: z.int().min(0).max(32).default(4),
-      dhash: z.int().min(0).max(32).default(4),
-      cosine: z.number().min(-1).max(1).default(0.85),
-    })
-    .prefault({}),
-  /**
-   * Where the truth is in the manifests: `twins` pairs images of the two sides with equal `name`; `variants` pairs images of the
-   * train side with equal `group`.
-   */
-  truth: z
-    .strictObject({ twins: z.literal('name').optional(), variants: z.literal('group').optional() })
-    .default({}),
-});
-export type AuditParams = z.infer<typeof params>;
+import { type OpenDataset, decoderOf, openDataset, upstreamOf } from './dataset-access.ts';
+import { type EmbeddingFile, type EmbeddingSet, fileDigests, filesOf } from './embedding-files.ts';
+import { writeOutput } from './ledger-table.ts';
 
 interface AuditPlan {
   readonly params: AuditParams;
-  readonly train: OpenDataset;
-  readonly evaluation: OpenDataset;
-  readonly teachers: readonly TeacherSearch[];
+  /** Train first, then val where there is one, then eval. */
+  readonly sides: ReadonlyMap<Side, OpenDataset>;
+  readonly sources: readonly EmbeddingSource[];
 }
 
 const stage: Stage<AuditParams, AuditPlan> = {
   name: 'audit',
-  version: 2,
-  params,
-  inputs: (params) => [
-    params.train,
-    params.eval,
-    ...(params.embeddings === undefined ? [] : [params.embeddings]),
-  ],
-  sources: () =>
-    Promise.resolve({
-      decoder: `${DECODER.name} ${DECODER.version}`,
-      perceptualHash: PERCEPTUAL_HASH_VERSION,
-    }),
-  plan: async (params, inputs, context) => ({
-    params,
-    train: await openDataset(inputs, params.train),
-    evaluation: await openDataset(inputs, params.eval),
-    teachers:
+  version: 3,
+  params: auditParams,
+  inputs: ({ train, val, eval: evaluation, embeddings }) =>
+    [train, val, evaluation, embeddings].filter((id) => id !== undefined),
+  sources: async (params, context) => ({
+    decoder: `${DECODER.name} ${DECODER.version}`,
+    perceptualHash: PERCEPTUAL_HASH_VERSION,
+    embeddings: await fileDigests(setsOf(params, context).flatMap(pathsOf)),
+  }),
+  plan: async (params, inputs, context) => {
+    const sides = new Map<Side, OpenDataset>([['train', await openDataset(inputs, params.train)]]);
+    if (params.val !== undefined) sides.set('val', await openDataset(inputs, params.val));
+    sides.set('eval', await openDataset(inputs, params.eval));
+    const cached =
       params.embeddings === undefined
         ? []
-        : summarySearches(
+        : cachedSources(
             cachedSpacesOf(upstreamOf(inputs, params.embeddings, ['cache'])),
             context.cacheRoot,
-          ),
-  }),
-  describe: ({ train, evaluation, teachers }) => ({
-    train: train.rows.length,
-    eval: evaluation.rows.length,
-    comparisons: train.rows.length * evaluation.rows.length,
-    levels: ['byte', 'pixel', 'phash', 'dhash', ...teachers.map((teacher) => teacher.level)],
-  }),
-  execute: async (plan, context) => {
-    const { params, train, evaluation } = plan;
-    const both = [...train.rows, ...evaluation.rows];
-    const hashes = await hashImages({
-      rows: both,
-      decode: decoderOf([train, evaluation]),
-      workers: context.workers,
-      signal: context.signal,
-      onProgress: (done) => context.events.progress(done, both.length, 'images'),
-    });
-    const of = (rows: readonly ImageRow[]): HashedSide =>
-      rows.map((row) => ({ row, ...hashes.get(row.id)! }));
-    const trainSide = of(train.rows);
-    const evalSide = of(evaluation.rows);
-    const exact = exactEvidence(trainSide, evalSide);
-    const near = hashEvidence(trainSide, evalSide, params);
-    const teachers = await searchTeachers(plan.teachers, {
-      train: train.rows,
-      evaluation: evaluation.rows,
-      params,
-      signal: context.signal,
-    });
-    const pairs: EvidencePair[] = [...exact, ...near.pairs, ...teachers.flatMap((teacher) => teacher.pairs)];
-    const levels: EvidenceLevel[] = [
-      'byte',
-      'pixel',
-      'phash',
-      'dhash',
-      ...teachers.map((teacher) => teacher.level),
-    ];
-    const thresholds = thresholdsOf(levels, params.match);
-    const flat = new Set(near.degenerate);
-    const rows = overlap({
-      train: train.rows.map(({ id }) => id),
-      evaluation: evaluation.rows.map(({ id }) => id),
-      pairs: pairs.filter(({ evidence }) => meets(evidence, thresholds)),
-      levels,
-      degenerate: flat,
-    });
-    const items: AuditItem[] = [...itemsOf(trainSide, 'train', flat), ...itemsOf(evalSide, 'eval', flat)];
-    const overlapRows = rows.map(({ interval, degenerate, ...row }) => ({
-      ...row,
-      low: interval.low,
-      high: interval.high,
-      degenerateImages: degenerate.images,
-      degeneratePairs: degenerate.pairs,
-    }));
-    const judged = judge({
-      train: train.rows,
-      evaluation: evaluation.rows,
-      pairs,
-      teachers,
-      truth: params.truth,
-    });
-    const outputs = [
-      await writeOutput(context.folder, {
-        name: 'items',
-        path: 'items.parquet',
-        bytes: writeParquet(ITEM_COLUMNS, items),
-      }),
-      await writeOutput(context.folder, {
-        name: 'pairs',
-        path: 'pairs.parquet',
-        bytes: writeParquet(PAIR_COLUMNS, pairs.map(pairRow)),
-      }),
-      await writeOutput(context.folder, {
-        name: 'overlap',
-        path: 'overlap.parquet',
-        bytes: writeParquet(OVERLAP_COLUMNS, overlapRows),
-      }),
-    ];
+            params.copy,
+          );
+    return { params, sides, sources: [...cached, ...fileSources(setsOf(params, context))] };
+  },
+  describe: ({ sides, sources }) => {
+    const count = (side: Side): number => sides.get(side)?.rows.length ?? 0;
     return {
-      seen: both.length,
-      kept: both.length,
-      rejected: {},
-      outputs,
-      facts: {
-        levels: overlapRows as unknown as Json,
-        match: params.match,
-        degenerate: flat.size,
-        pairs: pairs.length,
-        hubs: teachers.reduce((sum, teacher) => sum + teacher.hubs, 0),
-        ...(judged as unknown as Record<string, Json>),
-      },
+      train: count('train'),
+      ...(sides.has('val') ? { val: count('val') } : {}),
+      eval: count('eval'),
+      comparisons: count('train') * count('eval'),
+      levels: ['byte', 'pixel', 'verified', 'phash', 'dhash', ...sources.map(({ level }) => level)],
     };
   },
+  execute,
 };
 
-function thresholdsOf(levels: readonly EvidenceLevel[], match: AuditParams['match']): Threshold[] {
-  return levels.map((level): Threshold => {
-    if (level === 'byte' || level === 'pixel') return { level };
-    if (level === 'phash' || level === 'dhash') return { level, maxDistance: match[level] };
-    return { level, minCosine: match.cosine };
+async function execute({ params, sides, sources }: AuditPlan, context: StageContext) {
+  const rows: SideRows = new Map([...sides].map(([side, dataset]) => [side, dataset.rows]));
+  const [train, evaluation] = [rows.get('train')!, rows.get('eval')!];
+  const val = rows.get('val');
+  const all = [...rows.values()].flat();
+  const decode = decoderOf([...sides.values()]);
+  const shared = { decode, workers: context.workers, signal: context.signal };
+  const hashed = await hashImages({
+    ...shared,
+    rows: all,
+    folder: context.folder,
+    workFolder: context.workFolder,
+    onProgress: (done) => context.events.progress(done, all.length, 'images'),
   });
-}
-
-type HashedSide = readonly (DihedralHashedImage & { readonly row: ImageRow; readonly pixelDigest: string })[];
-
-function exactEvidence(train: HashedSide, evaluation: HashedSide): EvidencePair[] {
-  return (['byte', 'pixel'] as const).flatMap((level) => {
-    const keyed = (side: HashedSide) =>
-      side.map(({ id, pixelDigest }) => ({ id, key: level === 'byte' ? id : pixelDigest }));
-    const [left, right] = [keyed(train), keyed(evaluation)];
-    return [
-      ...exactPairsAcross({ level, train: left, evaluation: right }),
-      ...exactPairsWithin({ level, type: 'within-train', images: left }),
-      ...exactPairsWithin({ level, type: 'within-eval', images: right }),
-    ];
-  });
-}
-
-function hashEvidence(train: HashedSide, evaluation: HashedSide, params: AuditParams) {
+  context.events.note(`${hashed.fresh} of ${all.length} images hashed, the others were known`);
   const radius = { phash: params.phashRadius, dhash: params.dhashRadius };
-  const found = [
-    hashPairsAcross({ train, evaluation, radius }),
-    hashPairsWithin({ type: 'within-train', images: train, radius }),
-    hashPairsWithin({ type: 'within-eval', images: evaluation, radius }),
+  const canaries = await flyCanaries({
+    ...shared,
+    evaluation,
+    hashes: hashed.byId,
+    radius,
+    count: params.canaries,
+    seed: context.seed,
+  });
+  const exact = exactEvidence(rows, hashed.byId);
+  const near = hashEvidence(rows, hashed.byId, radius);
+  const groupOf = duplicateGroupOf(all, [
+    ...exact,
+    ...near.pairs.filter(({ evidence }) => meets(evidence, thresholdsOf(['phash'], params.match))),
+  ]);
+  const embedded = await searchEmbeddings(sources, {
+    sides: rows,
+    params,
+    distances: params.distances.items === 0 ? null : params.distances,
+    groupOf,
+    seed: context.seed,
+    signal: context.signal,
+    onProgress: (done, total) => context.events.progress(done, total, 'embeddings'),
+  });
+  const proposed = [...exact, ...near.pairs, ...embedded.flatMap(({ pairs }) => pairs)];
+  const verified = [
+    ...sameImagePairs(exact),
+    ...(await verifiedPairs({
+      ...shared,
+      candidates: verifiable(proposed),
+      rows: all,
+      floor: { ncc: params.nccFloor },
+      onProgress: (done, total) => context.events.progress(done, total, 'candidates'),
+    })),
   ];
-  return {
-    pairs: found.flatMap(({ pairs }) => pairs),
-    degenerate: found.flatMap(({ degenerate }) => degenerate),
+  const pairs: EvidencePair[] = [
+    ...exact,
+    ...verified,
+    ...near.pairs,
+    ...embedded.flatMap((one) => one.pairs),
+  ];
+  const levels: EvidenceLevel[] = [
+    'byte',
+    'pixel',
+    'verified',
+    'phash',
+    'dhash',
+    ...embedded.map(({ level }) => level),
+  ];
+  const thresholds = thresholdsOf(levels, params.match);
+  const ids = (list: readonly { readonly id: ImageId }[]): ImageId[] => list.map(({ id }) => id);
+  const overlapRows = overlap({
+    train: ids(train),
+    ...(val === undefined ? {} : { val: ids(val) }),
+    evaluation: ids(evaluation),
+    pairs: pairs.filter(({ evidence }) => meets(evidence, thresholds)),
+    levels,
+    degenerate: near.degenerate,
+  }).map(({ interval, degenerate, ...row }) => ({
+    ...row,
+    low: interval.low,
+    high: interval.high,
+    degenerateImages: degenerate.images,
+    degeneratePairs: degenerate.pairs,
+  }));
+  const rates = {
+    train,
+    evaluation,
+    pairs,
+    levels,
+    thresholds,
+    degenerate: near.degenerate,
+    seed: context.seed,
   };
+  const classes = classesByLevel(rates);
+  const judged = judge({ train, evaluation, pairs, teachers: embedded, truth: params.truth });
+  const write = tableWriter(context.folder);
+  const outputs: StageOutput[] = [
+    await write('items', ITEM_COLUMNS, itemsOf(rows, hashed.byId, near.degenerate)),
+    await write('pairs', PAIR_COLUMNS, pairs.map(pairRow)),
+    await write('overlap', OVERLAP_COLUMNS, overlapRows),
+    await write(
+      'classes',
+      CLASS_COLUMNS,
+      classes.map(({ interval, ...row }) => ({ ...row, ...interval })),
+    ),
+    await write(
+      'distances',
+      DISTANCE_COLUMNS,
+      embedded.flatMap(({ level, distance }) => (distance?.rows ?? []).map((row) => ({ level, ...row }))),
+    ),
+    hashed.output,
+  ];
+  const facts = {
+    sides: Object.fromEntries(
+      [...sides].map(([side, { from, rows: list }]) => [side, { from, images: list.length }]),
+    ),
+    levels: overlapRows,
+    match: params.match,
+    degenerate: near.degenerate.size,
+    pairs: pairs.length,
+    hubs: near.hubs + embedded.reduce((sum, one) => sum + one.hubs, 0),
+    unusable: Object.fromEntries(embedded.map(({ level, unusable }) => [level, unusable])),
+    canaries,
+    nulls: nullsByLevel(rates),
+    chancePairs: {
+      phash: expectedChancePairs(train.length, evaluation.length, params.match.phash),
+      dhash: expectedChancePairs(train.length, evaluation.length, params.match.dhash),
+    },
+    labelConflicts: labelConflicts(rates),
+    unlabelled: evaluation.filter(({ label }) => label === null).length,
+    distances: embedded.flatMap(({ level, distance }) =>
+      distance === null ? [] : [{ level, ...distanceFacts(distance) }],
+    ),
+    ...judged,
+  };
+  return { seen: all.length, kept: all.length, rejected: {}, outputs, facts: facts as unknown as Json };
 }
 
-function itemsOf(side: HashedSide, name: string, flat: ReadonlySet<string>): AuditItem[] {
-  return side.map(({ row, hash, pixelDigest }) => ({
-    imageId: row.id,
-    side: name,
-    name: row.name,
-    label: row.label,
-    group: row.group,
-    pixelDigest,
-    phash: hexOfHash(hash.phash),
-    dhash: hexOfHash(hash.dhash),
-    acEnergy: hash.acEnergy,
-    degenerate: flat.has(row.id),
+/** The rows are in distances.parquet. */
+function distanceFacts({
+  images,
+  summary,
+  leftOut,
+  unusable,
+  mostTrainLike,
+  mostEvalLike,
+  anchorKind,
+}: DomainDistance) {
+  return { images, summary, leftOut, unusable, mostTrainLike, mostEvalLike, anchorKind };
+}
+
+function tableWriter(folder: string) {
+  return <S extends TableSchema>(name: string, columns: S, rows: readonly RowOf<S>[]): Promise<StageOutput> =>
+    writeOutput(folder, { name, path: `${name}.parquet`, bytes: writeParquet(columns, rows) });
+}
+
+function itemsOf(
+  sides: SideRows,
+  hashes: ReadonlyMap<ImageId, ImageHashes>,
+  flat: ReadonlySet<ImageId>,
+): AuditItem[] {
+  return [...sides].flatMap(([side, rows]) =>
+    rows.map((row) => {
+      const known = hashes.get(row.id)!;
+      const { phash, dhash } = hashOf(known);
+      return {
+        imageId: row.id,
+        side,
+        name: row.name,
+        label: row.label,
+        group: row.group,
+        pixelDigest: known.pixelDigest,
+        phash: hexOfHash(phash),
+        dhash: hexOfHash(dhash),
+        acEnergy: known.acEnergy,
+        degenerate: flat.has(row.id),
+      };
+    }),
+  );
+}
+
+/** Embedding files with their paths made absolute. */
+function setsOf(params: AuditParams, context: StageContext): EmbeddingSet[] {
+  const at = (file: EmbeddingFile): EmbeddingFile =>
+    typeof file === 'string'
+      ? resolve(context.baseFolder, file)
+      : {
+          path: resolve(context.baseFolder, file.path),
+          ...(file.keys === undefined ? {} : { keys: resolve(context.baseFolder, file.keys) }),
+        };
+  return params.embeddingFiles.map((set) => ({
+    ...set,
+    train: at(set.train),
+    eval: at(set.eval),
+    ...(set.val === undefined ? {} : { val: at(set.val) }),
+    ...(set.anchor === undefined ? {} : { anchor: at(set.anchor) }),
   }));
+}
+
+function pathsOf({ train, eval: evaluation, val, anchor }: EmbeddingSet): string[] {
+  return [train, evaluation, val, anchor].flatMap((file) => (file === undefined ? [] : filesOf(file)));
 }
 
 export const auditStage = asAnyStage(stage);

@@ -1,5 +1,5 @@
 /** Columns of the audit's tables. */
-import type { EvidencePair } from '../audit/evidence.ts';
+import type { EmbeddingLevel, EvidencePair } from '../audit/evidence.ts';
 import { imageId } from '../core/ids.ts';
 import { StillhouseError } from '../core/failure.ts';
 import { type RowOf, readParquet } from '../format/parquet-table.ts';
@@ -20,7 +20,7 @@ export const ITEM_COLUMNS = {
 } as const;
 export type AuditItem = RowOf<typeof ITEM_COLUMNS>;
 
-/** `distance` and `transform` for hash levels, `cosine` and `rank` for teacher levels. */
+/** `distance` for hash levels, `ncc` and `ssim` for verified pixels, `transform` for both, `cosine` and `rank` for embeddings. */
 export const PAIR_COLUMNS = {
   type: 'string',
   a: 'string',
@@ -28,6 +28,8 @@ export const PAIR_COLUMNS = {
   level: 'string',
   distance: 'int32?',
   transform: 'string?',
+  ncc: 'double?',
+  ssim: 'double?',
   cosine: 'double?',
   rank: 'int32?',
 } as const;
@@ -46,6 +48,37 @@ export const OVERLAP_COLUMNS = {
   degeneratePairs: 'int32',
 } as const;
 
+/** One class of the evaluation side at one level. */
+export const CLASS_COLUMNS = {
+  level: 'string',
+  label: 'string',
+  images: 'int32',
+  matched: 'int32',
+  rate: 'double',
+  low: 'double',
+  high: 'double',
+  pValue: 'double?',
+  bonferroni: 'double?',
+  holm: 'double?',
+  qValue: 'double?',
+  shrunk: 'double',
+} as const;
+
+/** One metric of one comparison under one seed. */
+export const DISTANCE_COLUMNS = {
+  level: 'string',
+  comparison: 'string',
+  metric: 'string',
+  seed: 'int32',
+  images: 'int32',
+  value: 'double',
+  low: 'double?',
+  high: 'double?',
+  pValue: 'double?',
+  expected: 'double?',
+  warning: 'string?',
+} as const;
+
 export function pairRow({ type, a, b, evidence }: EvidencePair): PairRow {
   return {
     type,
@@ -54,6 +87,8 @@ export function pairRow({ type, a, b, evidence }: EvidencePair): PairRow {
     level: evidence.level,
     distance: 'distance' in evidence ? evidence.distance : null,
     transform: 'transform' in evidence ? evidence.transform : null,
+    ncc: 'ncc' in evidence ? evidence.ncc : null,
+    ssim: 'ssim' in evidence ? evidence.ssim : null,
     cosine: 'cosine' in evidence ? evidence.cosine : null,
     rank: 'rank' in evidence ? evidence.rank : null,
   };
@@ -72,7 +107,9 @@ function pairOf(row: PairRow, where: string): EvidencePair {
   const transform = DIHEDRAL.find((name) => name === row.transform);
   if ((level === 'phash' || level === 'dhash') && distance !== null && transform !== undefined)
     return { ...ends, evidence: { level, distance, transform } };
-  if (isTeacherLevel(level) && cosine !== null && rank !== null)
+  if (level === 'verified' && row.ncc !== null && row.ssim !== null && transform !== undefined)
+    return { ...ends, evidence: { level, ncc: row.ncc, ssim: row.ssim, transform } };
+  if (isEmbeddingLevel(level) && cosine !== null && rank !== null)
     return { ...ends, evidence: { level, cosine, rank } };
   throw new StillhouseError({
     kind: 'integrity',
@@ -83,6 +120,6 @@ function pairOf(row: PairRow, where: string): EvidencePair {
   });
 }
 
-function isTeacherLevel(level: string): level is `teacher:${string}` {
-  return level.startsWith('teacher:');
+function isEmbeddingLevel(level: string): level is EmbeddingLevel {
+  return level.startsWith('teacher:') || level.startsWith('copy:');
 }

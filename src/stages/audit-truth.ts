@@ -8,7 +8,7 @@ import {
 } from '../audit/detection-quality.ts';
 import type { Evidence, EvidencePair } from '../audit/evidence.ts';
 import type { ImageRow } from '../images/image-row.ts';
-import type { TeacherEvidenceSet } from './audit-teachers.ts';
+import type { EmbeddingEvidence } from './audit-embeddings.ts';
 
 export interface Detection {
   readonly task: 'twins' | 'variants';
@@ -40,7 +40,7 @@ export interface JudgeInput {
   readonly train: readonly ImageRow[];
   readonly evaluation: readonly ImageRow[];
   readonly pairs: readonly EvidencePair[];
-  readonly teachers: readonly TeacherEvidenceSet[];
+  readonly teachers: readonly EmbeddingEvidence[];
   readonly truth: { readonly twins?: 'name' | undefined; readonly variants?: 'group' | undefined };
 }
 
@@ -112,7 +112,7 @@ const BINS = 40;
 
 /** Cosine of each evaluation image to its nearest train image: those whose nearest is its twin, and the others. */
 function nearestHistogram(
-  { level, nearest }: TeacherEvidenceSet,
+  { level, nearest }: EmbeddingEvidence,
   { train, evaluation }: JudgeInput,
 ): Histogram {
   const edges = Array.from({ length: BINS + 1 }, (_, i) => (2 * i) / BINS - 1);

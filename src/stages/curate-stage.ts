@@ -16,7 +16,14 @@ const threshold = z.union([
   z.strictObject({ level: z.enum(['byte', 'pixel']) }),
   z.strictObject({ level: z.enum(['phash', 'dhash']), maxDistance: z.int().min(0).max(32) }),
   z.strictObject({
-    level: z.templateLiteral(['teacher:', z.string()]).describe('teacher:<name>@<px>'),
+    level: z.literal('verified'),
+    minNcc: z.number().min(-1).max(1),
+    minSsim: z.number().min(-1).max(1).default(0.75),
+  }),
+  z.strictObject({
+    level: z
+      .templateLiteral([z.enum(['teacher:', 'copy:']), z.string()])
+      .describe('teacher:<name>@<px> or copy:<name>@<px>'),
     minCosine: z.number().min(-1).max(1),
   }),
 ]);

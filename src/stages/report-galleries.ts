@@ -1,7 +1,7 @@
 /** The report's sections that show images: audited pairs, rejected images, the ledger. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { EvidencePair } from '../audit/evidence.ts';
+import { type EvidencePair, isWithin } from '../audit/evidence.ts';
 import { readParquet } from '../format/parquet-table.ts';
 import { readDataset, placesOf } from '../images/dataset-manifest.ts';
 import type { ImageRow } from '../images/image-row.ts';
@@ -54,7 +54,14 @@ const auditSchema = z.looseObject({
       high: z.number(),
     }),
   ),
-  match: z.object({ phash: z.number(), dhash: z.number(), cosine: z.number() }),
+  match: z.object({
+    phash: z.number(),
+    dhash: z.number(),
+    cosine: z.number(),
+    copy: z.number(),
+    ncc: z.number(),
+    ssim: z.number(),
+  }),
   degenerate: z.number(),
   pairs: z.number(),
   detection: z.array(
@@ -94,7 +101,12 @@ const TASKS: Readonly<Record<string, string>> = {
 };
 
 /** The report says the evaluation side first, as its galleries show it. */
-const typeOf = (type: string): PairType => (type === 'train-eval' ? 'eval-train' : (type as PairType));
+const TYPES: Readonly<Record<string, PairType>> = {
+  'train-eval': 'eval-train',
+  'train-val': 'val-train',
+  'val-eval': 'eval-val',
+};
+const typeOf = (type: string): PairType => TYPES[type] ?? (type as PairType);
 
 export async function auditFacts(result: RunResult): Promise<AuditFacts | null> {
   const [audit] = stagesNamed(result, 'audit');
@@ -112,7 +124,7 @@ export async function auditFacts(result: RunResult): Promise<AuditFacts | null> 
       low,
       high,
     })),
-    headlineLevel: levelWords('phash', facts.match),
+    headlineLevel: levelWords('verified', facts.match),
     degenerate: facts.degenerate,
     detection: facts.detection.map(
       ({ task, level, threshold, precision, recall, truePairs, predictedPairs }) => ({
@@ -137,10 +149,9 @@ export async function auditFacts(result: RunResult): Promise<AuditFacts | null> 
 }
 
 /** The level with the cut at which its pairs count as a match. */
-function levelWords(
-  level: string,
-  match: { readonly phash: number; readonly dhash: number; readonly cosine: number },
-): string {
+function levelWords(level: string, match: z.infer<typeof auditSchema>['match']): string {
+  if (level === 'verified') return `pixels that correlate from ${match.ncc}`;
+  if (level.startsWith('copy:')) return `${level} from cosine ${match.copy}`;
   if (level === 'phash' || level === 'dhash') return `${level} within ${match[level]} bits`;
   return level.startsWith('teacher:') ? `${level} from cosine ${match.cosine}` : level;
 }
@@ -165,7 +176,7 @@ async function examplesOf(
     for (const pair of closest) {
       const [a, b] = [images.get(pair.a), images.get(pair.b)];
       if (!a || !b) continue;
-      const [left, right] = pair.type === 'train-eval' ? [b, a] : [a, b];
+      const [left, right] = isWithin(pair.type) ? [a, b] : [b, a];
       examples.push({
         pairType: typeOf(pair.type),
         left: await thumbnailOf(left.row, left.places),
@@ -182,12 +193,14 @@ async function examplesOf(
 /** For sorting, closer is lower; as shown, the distance or the cosine itself. */
 function scoreOf({ evidence }: EvidencePair, use: 'order' | 'shown'): number {
   if ('distance' in evidence) return evidence.distance;
+  if ('ncc' in evidence) return use === 'order' ? -evidence.ncc : evidence.ncc;
   if ('cosine' in evidence) return use === 'order' ? -evidence.cosine : evidence.cosine;
   return use === 'order' ? 0 : 1;
 }
 
 function verdictOf({ evidence }: EvidencePair): string {
   if ('distance' in evidence) return evidence.distance <= 4 ? 'near' : 'candidate';
+  if ('ncc' in evidence) return 'pixels agree';
   return 'cosine' in evidence ? 'similar' : 'exact';
 }
 

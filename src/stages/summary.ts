@@ -136,6 +136,26 @@ function auditFigures({ outcome }: StageResult): Json {
         }),
       ),
       degenerate: z.int(),
+      canaries: z.looseObject({ planted: z.int(), found: z.int() }),
+      labelConflicts: z.int(),
+      nulls: z.array(z.looseObject({ level: z.string(), side: z.string(), mean: z.number().nullable() })),
+      distances: z.array(
+        z.looseObject({
+          level: z.string(),
+          images: z.int(),
+          summary: z.array(
+            z.looseObject({
+              metric: z.string(),
+              value: z.number(),
+              trainNull: z.number().nullable(),
+              anchor: z.number().nullable(),
+              relative: z.number().nullable(),
+              pValue: z.number().nullable(),
+            }),
+          ),
+          leftOut: z.array(z.object({ metric: z.string(), reason: z.string() })),
+        }),
+      ),
       detection: z.array(
         z.looseObject({
           task: z.string(),
@@ -158,7 +178,30 @@ function auditFigures({ outcome }: StageResult): Json {
   const detection: Record<string, Record<string, Json>> = {};
   for (const { task, level, threshold, precision, recall, f1 } of facts.detection)
     (detection[task] ??= {})[level] = { threshold, precision, recall, f1 };
-  return { levels, degenerate: facts.degenerate, ...detection };
+  const nulls: Record<string, Record<string, number | null>> = {};
+  for (const { level, side, mean } of facts.nulls) (nulls[level] ??= {})[`${side}-${side}`] = mean;
+  const distances: Record<string, Json> = {};
+  for (const { level, images, summary, leftOut } of facts.distances)
+    distances[level] = {
+      images,
+      leftOut: Object.fromEntries(leftOut.map(({ metric, reason }) => [metric, reason])),
+      ...Object.fromEntries(
+        summary.map(({ metric, value, trainNull, anchor, relative, pValue }) => [
+          metric,
+          { value, trainNull, anchor, relative, pValue },
+        ]),
+      ),
+    };
+  const { planted, found } = facts.canaries;
+  return {
+    levels,
+    degenerate: facts.degenerate,
+    labelConflicts: facts.labelConflicts,
+    canaries: { planted, found },
+    nulls,
+    distances,
+    ...detection,
+  };
 }
 
 function evaluationFigures({ outcome }: StageResult): Record<string, Json> {

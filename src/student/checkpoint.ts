@@ -4,7 +4,7 @@ import { sha256 } from '../core/digest.ts';
 import { StillhouseError } from '../core/failure.ts';
 import { studentParameters } from './heads.ts';
 import { type ParameterSpec, sizeOf } from './parameters.ts';
-import { type NamedTensor, decodeSafetensors, encodeSafetensors } from './safetensors.ts';
+import { type NamedTensor, decodeSafetensors, encodeSafetensors } from '../format/safetensors.ts';
 import { parseStudentConfig } from './student-config.ts';
 import { momentNames } from './train-step.ts';
 import type { TrainState } from './trainer.ts';

@@ -118,7 +118,7 @@ describe('hashPairsWithin', () => {
 describe('teacher pairs', () => {
   it('name train first across sides', () => {
     const [pair] = teacherPairsAcross({
-      teacher: 'nanodet',
+      level: 'teacher:nanodet',
       pairs: [{ query: 1, base: 0, cosine: 0.9, rank: 3 }],
       trainIds: [idOf('t')],
       evalIds: [idOf('e0'), idOf('e1')],
@@ -134,7 +134,7 @@ describe('teacher pairs', () => {
   it('fold both directions within a side into one with the better rank', () => {
     const ids = [idOf('x'), idOf('y')];
     const pairs = teacherPairsWithin({
-      teacher: 'n',
+      level: 'teacher:n',
       type: 'within-train',
       ids,
       pairs: [

@@ -52,7 +52,9 @@ describe('hammingPairs', () => {
       fc.property(fc.array(hash, { maxLength: 30 }), fc.nat(20), (hashes, radius) => {
         const packed = packHashes(hashes);
         const both = hammingPairs({ queries: packed, base: packed, radius });
-        expect(hammingSelfPairs(packed, radius)).toEqual(both.filter(({ query, base }) => query < base));
+        expect(hammingSelfPairs({ hashes: packed, radius })).toEqual(
+          both.filter(({ query, base }) => query < base),
+        );
       }),
     );
   });

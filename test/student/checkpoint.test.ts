@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { isStillhouseError } from '../../src/core/failure.ts';
 import { Rng } from '../../src/core/rng.ts';
 import { decodeCheckpoint, encodeCheckpoint } from '../../src/student/checkpoint.ts';
-import { decodeSafetensors, encodeSafetensors } from '../../src/student/safetensors.ts';
+import { decodeSafetensors, encodeSafetensors } from '../../src/format/safetensors.ts';
 import { parseStudentConfig } from '../../src/student/student-config.ts';
 import { initialState } from '../../src/student/trainer.ts';
 import { tinyConfig } from './tiny.ts';

@@ -12,7 +12,10 @@ import { type Section, figureGrid } from './section.ts';
 /** As words, for tables and captions. */
 export const PAIR_TYPE_WORDS: Readonly<Record<PairType, string>> = {
   'eval-train': 'evaluation and training',
+  'val-train': 'validation and training',
+  'eval-val': 'evaluation and validation',
   'within-train': 'within training',
+  'within-val': 'within validation',
   'within-eval': 'within evaluation',
 };
 

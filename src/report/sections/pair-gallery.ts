@@ -7,7 +7,10 @@ export const THUMBNAIL_SIDE_PX = 64;
 
 const SIDES: Readonly<Record<PairType, readonly [left: string, right: string]>> = {
   'eval-train': ['evaluation', 'training'],
+  'val-train': ['validation', 'training'],
+  'eval-val': ['evaluation', 'validation'],
   'within-train': ['training', 'training'],
+  'within-val': ['validation', 'validation'],
   'within-eval': ['evaluation', 'evaluation'],
 };
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isStillhouseError } from '../../src/core/failure.ts';
-import { type NamedTensor, decodeSafetensors, encodeSafetensors } from '../../src/student/safetensors.ts';
+import { type NamedTensor, decodeSafetensors, encodeSafetensors } from '../../src/format/safetensors.ts';
 
 const tensor = fc.array(fc.nat(3), { maxLength: 3 }).chain((shape) =>
   fc

@@ -1,0 +1,104 @@
+/** Rates of the evaluation side per class and per level, and what each source's overlap with itself is. */
+import {
+  type EvidenceLevel,
+  type EvidencePair,
+  SIDES_OF,
+  type Threshold,
+  isWithin,
+  meets,
+} from '../audit/evidence.ts';
+import { type ClassRate, classRates } from '../audit/statistics/class-rates.ts';
+import { chanceWithinRadius } from '../audit/statistics/binomial.ts';
+import { nullRate } from '../audit/statistics/null-rates.ts';
+import type { ImageId } from '../core/ids.ts';
+import { Rng } from '../core/rng.ts';
+import type { ImageRow } from '../images/image-row.ts';
+
+export interface RatesInput {
+  readonly train: readonly ImageRow[];
+  readonly evaluation: readonly ImageRow[];
+  readonly pairs: readonly EvidencePair[];
+  readonly levels: readonly EvidenceLevel[];
+  readonly thresholds: readonly Threshold[];
+  readonly degenerate: ReadonlySet<ImageId>;
+  readonly seed: number;
+}
+
+export interface LevelClassRate extends ClassRate {
+  readonly level: EvidenceLevel;
+}
+
+/** Classes of the evaluation side at each level. Empty when that side has no labels. */
+export function classesByLevel(input: RatesInput): LevelClassRate[] {
+  const items = distinct(input.evaluation).filter(({ id }) => !input.degenerate.has(id));
+  return input.levels.flatMap((level) =>
+    classRates({ items, matched: matchedOf(input, level) }).map((one) => ({ level, ...one })),
+  );
+}
+
+function matchedOf({ pairs, thresholds, degenerate }: RatesInput, level: EvidenceLevel): Set<string> {
+  const matched = new Set<string>();
+  for (const { type, a, b, evidence } of pairs)
+    if (type === 'train-eval' && evidence.level === level && meets(evidence, thresholds))
+      if (!degenerate.has(a) && !degenerate.has(b)) matched.add(b);
+  return matched;
+}
+
+export interface LevelNull {
+  readonly level: EvidenceLevel;
+  readonly side: 'train' | 'eval';
+  readonly drawn: number;
+  readonly draws: number;
+  readonly mean: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+}
+
+const DRAWS = 20;
+
+/** Train-train and test-test nulls of every level: as many images drawn as the evaluation side has, where that many are there. */
+export function nullsByLevel(input: RatesInput): LevelNull[] {
+  return input.levels.flatMap((level) =>
+    (['train', 'eval'] as const).map((side): LevelNull => {
+      const rows = distinct(side === 'train' ? input.train : input.evaluation);
+      const ids = rows.map(({ id }) => id as string).filter((id) => !input.degenerate.has(id as ImageId));
+      const pairs = input.pairs.filter(
+        ({ type, evidence }) =>
+          isWithin(type) &&
+          SIDES_OF[type][0] === side &&
+          evidence.level === level &&
+          meets(evidence, input.thresholds),
+      );
+      const rng = new Rng(input.seed, 'null-rate', level, side);
+      return {
+        level,
+        side,
+        ...nullRate({ ids: ids.sort(), pairs, draw: input.evaluation.length, draws: DRAWS, rng }),
+      };
+    }),
+  );
+}
+
+/**
+ * Pairs that would lie within the match radius if hashes were random bits: eight transforms of each evaluation image against
+ * every training image. Hashes of pictures collide more often, so this is a floor.
+ */
+export function expectedChancePairs(train: number, evaluation: number, radius: number): number {
+  return train * evaluation * 8 * chanceWithinRadius(radius);
+}
+
+/** Images with one label on one side and another on the other, at exact or verified evidence: mistakes of a labeller. */
+export function labelConflicts(input: RatesInput): number {
+  const labels = new Map([...input.train, ...input.evaluation].map((row) => [row.id, row.label]));
+  const conflicts = new Set<string>();
+  for (const { a, b, evidence } of input.pairs) {
+    if (evidence.level !== 'verified' || !meets(evidence, input.thresholds)) continue;
+    const [left, right] = [labels.get(a) ?? null, labels.get(b) ?? null];
+    if (left !== null && right !== null && left !== right) conflicts.add(`${a} ${b}`);
+  }
+  return conflicts.size;
+}
+
+function distinct(rows: readonly ImageRow[]): ImageRow[] {
+  return [...new Map(rows.map((row) => [row.id, row])).values()];
+}

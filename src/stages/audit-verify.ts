@@ -1,0 +1,68 @@
+/** Pixel evidence for pairs that the digests and hashes propose. Each candidate image is decoded once. */
+import pLimit from 'p-limit';
+import { type EvidencePair, isExact } from '../audit/evidence.ts';
+import { type GreyThumb, greyThumbOf, verifyPixels } from '../audit/pixel-verification.ts';
+import type { ImageId } from '../core/ids.ts';
+import type { ImageRow } from '../images/image-row.ts';
+import type { RgbImage } from '../images/rgb-image.ts';
+
+export interface VerifyOptions {
+  /** Exact, hash and copy evidence; pairs of other evidence are not laid over each other. */
+  readonly candidates: readonly EvidencePair[];
+  readonly rows: readonly ImageRow[];
+  readonly decode: (row: ImageRow) => Promise<RgbImage>;
+  readonly workers: number;
+  readonly signal: AbortSignal;
+  readonly onProgress: (done: number, total: number) => void;
+  /** Pairs that agree less are not listed. */
+  readonly floor: { readonly ncc: number };
+}
+
+/** One verified row per pair, the best transform where hashes propose several. Ordered by type, then ends. */
+export async function verifiedPairs(options: VerifyOptions): Promise<EvidencePair[]> {
+  const proposals = new Map<string, EvidencePair[]>();
+  for (const pair of options.candidates) {
+    const key = `${pair.type} ${pair.a} ${pair.b}`;
+    const known = proposals.get(key);
+    if (known) known.push(pair);
+    else proposals.set(key, [pair]);
+  }
+  const wanted = [...proposals.values()].filter((pairs) => !pairs.some(({ evidence }) => isExact(evidence)));
+  const thumbs = await thumbsOf(new Set(wanted.flatMap(([pair]) => [pair!.a, pair!.b])), options);
+  const found: EvidencePair[] = [];
+  for (const key of [...proposals.keys()].sort()) {
+    const pairs = proposals.get(key)!;
+    const { type, a, b } = pairs[0]!;
+    if (pairs.some(({ evidence }) => isExact(evidence))) {
+      found.push({ type, a, b, evidence: { level: 'verified', ncc: 1, ssim: 1, transform: 'identity' } });
+      continue;
+    }
+    const transforms = new Set(
+      pairs.map(({ evidence }) => ('transform' in evidence ? evidence.transform : 'identity')),
+    );
+    let best: EvidencePair | null = null;
+    let bestSsim = -Infinity;
+    for (const transform of transforms) {
+      const { ncc, ssim } = verifyPixels(thumbs.get(a)!, thumbs.get(b)!, transform);
+      if (ncc < options.floor.ncc || ssim <= bestSsim) continue;
+      best = { type, a, b, evidence: { level: 'verified', ncc, ssim, transform } };
+      bestSsim = ssim;
+    }
+    if (best !== null) found.push(best);
+  }
+  return found;
+}
+
+async function thumbsOf(ids: ReadonlySet<ImageId>, options: VerifyOptions): Promise<Map<ImageId, GreyThumb>> {
+  const rows = [...new Map(options.rows.map((row) => [row.id, row])).values()].filter(({ id }) =>
+    ids.has(id),
+  );
+  let done = 0;
+  const thumbs = await pLimit(options.workers).map(rows, async (row) => {
+    options.signal.throwIfAborted();
+    const thumb = greyThumbOf(await options.decode(row));
+    options.onProgress(++done, rows.length);
+    return [row.id, thumb] as const;
+  });
+  return new Map(thumbs);
+}

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { DIHEDRAL, transformed } from '../../src/audit/dihedral.ts';
+import { greyThumbOf, verifyPixels } from '../../src/audit/pixel-verification.ts';
+import { blobs, paint } from './sample-images.ts';
+
+describe('pixel verification', () => {
+  const a = greyThumbOf(blobs(1, 128));
+
+  it('is 1 for the same picture and low for another of the same kind', () => {
+    expect(verifyPixels(a, a)).toEqual({ ncc: 1, ssim: 1 });
+    const other = verifyPixels(a, greyThumbOf(blobs(2, 128)));
+    expect(other.ncc).toBeLessThan(0.8);
+    expect(other.ssim).toBeLessThan(0.6);
+  });
+
+  it('sees through brightness, a shift of two pixels and each of the eight transforms', () => {
+    const dimmed = a.map((value) => Math.round(value * 0.8 + 10));
+    expect(verifyPixels(a, dimmed).ncc).toBeGreaterThan(0.999);
+    const moved = greyThumbOf(
+      paint(64, 64, (x, y) => {
+        const grey = a[Math.max(0, y - 2) * 64 + Math.max(0, x - 1)]!;
+        return [grey, grey, grey];
+      }),
+    );
+    expect(verifyPixels(a, moved).ncc).toBeCloseTo(1, 6);
+    expect(verifyPixels(a, moved).ssim).toBeCloseTo(1, 6);
+    const plane = { width: 64, height: 64, data: Float64Array.from(a) };
+    for (const transform of DIHEDRAL) {
+      const undone = { width: 64, height: 64, data: transformed(plane, transform).data };
+      // the transform that, applied to `undone`, gives `a` back
+      const back = DIHEDRAL.find((one) => transformed(undone, one).data.every((v, i) => v === a[i]))!;
+      expect(verifyPixels(a, Uint8Array.from(undone.data), back)).toEqual({ ncc: 1, ssim: 1 });
+    }
+  });
+
+  it('does not call two flat pictures alike by correlation', () => {
+    const flat = greyThumbOf(paint(32, 32, () => [90, 90, 90]));
+    expect(verifyPixels(flat, flat).ncc).toBe(0);
+  });
+});
