@@ -1,6 +1,7 @@
 /** Every stage that a pipeline file can name. */
 import type { AnyStage } from '../run/stage.ts';
 import { auditStage } from './audit-stage.ts';
+import { calibrateStage } from './calibrate-stage.ts';
 import { cacheStage } from './cache-stage.ts';
 import { curateStage } from './curate-stage.ts';
 import { evaluateStage } from './evaluate-stage.ts';
@@ -10,6 +11,7 @@ import { trainStage } from './train-stage.ts';
 export const STAGES: readonly AnyStage[] = [
   indexStage,
   auditStage,
+  calibrateStage,
   curateStage,
   cacheStage,
   trainStage,

@@ -3,6 +3,7 @@ import { copyFile, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { ALTERATIONS } from '../../src/audit/calibration/alterations.ts';
 import { readParquet, writeParquet } from '../../src/format/parquet-table.ts';
 import { encodeSafetensors } from '../../src/format/safetensors.ts';
 import { Rng } from '../../src/core/rng.ts';
@@ -10,6 +11,7 @@ import { readPairs } from '../../src/stages/audit-tables.ts';
 import type { PipelineFile } from '../../src/run/pipeline.ts';
 import { copyEmoji, emojiNames } from '../support/emoji-folder.ts';
 import { failing } from '../support/failing.ts';
+import { writeTinyTeacher } from '../support/tiny-teacher.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { type SmallRun, digestsOf, smallRun } from './small-run.ts';
 
@@ -61,6 +63,48 @@ const gaussian = (seed: number, rows: number, dim: number): Float32Array => {
   const rng = new Rng(seed, 'embedding');
   return Float32Array.from({ length: rows * dim }, () => rng.normal());
 };
+
+describe('the calibrate stage', () => {
+  it('measures recall per alteration for hashes, pixels and a teacher, and chooses cuts', async () => {
+    const folder = await folderOf(24, 20);
+    await writeTinyTeacher(folder);
+    const run = await smallRun(folder, [
+      ...TWO,
+      audit(),
+      {
+        id: 'calibrate',
+        stage: 'calibrate',
+        with: {
+          audit: 'audit',
+          train: 'train-images',
+          eval: 'eval-images',
+          teachers: [{ name: 'tiny.yaml', sizePx: 16 }],
+          queries: 12,
+          distractors: 20,
+          minPrecision: 0.2,
+          assumedRate: 0.9,
+        },
+      },
+    ]);
+    const { levels } = run.result.results.find(({ id }) => id === 'calibrate')!.outcome.facts as unknown as {
+      levels: {
+        level: string;
+        chosen: number | null;
+        validation: { planted: number } | null;
+        alterations: { alteration: string; found: number; planted: number }[];
+      }[];
+    };
+    expect(levels.map(({ level }) => level)).toEqual(['phash', 'dhash', 'verified', 'teacher:tiny@16']);
+    const phash = levels[0]!;
+    expect(phash.chosen).not.toBeNull();
+    expect(phash.validation!.planted).toBe(6 * ALTERATIONS.length);
+    const of = (name: string) => phash.alterations.find(({ alteration }) => alteration === name)!;
+    expect(of('flip').found).toBe(6);
+    expect(of('jpeg-95').found).toBeGreaterThanOrEqual(5);
+    const rows = await readParquet(join(run.result.folder, 'calibrate', 'calibration.parquet'));
+    expect(rows.filter(({ part }) => part === 'choosing').length).toBeGreaterThan(100);
+  });
+});
 
 describe('the audit stage', () => {
   it('verifies planted copies through flip, JPEG and size, under one id per image, and finds its canaries', async () => {
