@@ -28,7 +28,7 @@ async function workFolder(): Promise<string> {
 
 async function fill(cwd: string): Promise<void> {
   await copyEmoji(join(cwd, 'photos'), { vendor: 'twitter', names: await emojiNames(IMAGES) });
-  await writeTinyTeacher(cwd);
+  await writeTinyTeacher(cwd, { idleProducts: 30 });
   await writeFile(join(cwd, 'long.yaml'), PIPELINE);
 }
 
@@ -105,7 +105,7 @@ describe('Ctrl-C', () => {
 
   it('works for the cache verb too, and its resume command quotes what needs quoting', async () => {
     const cwd = await workFolder();
-    await writeTinyTeacher(join(cwd, 'my teacher'));
+    await writeTinyTeacher(join(cwd, 'my teacher'), { idleProducts: 30 });
     const args = ['cache', '--data', 'photos', '--teacher', 'my teacher/tiny.yaml@32'];
     const stopped = await stopAfterCommits(cwd, 1, 'SIGINT', args);
     expect(expectOneMessage(stopped, 130)).toContain(

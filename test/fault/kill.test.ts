@@ -1,7 +1,8 @@
 /** A process that fills a cache is killed at seeded random moments, again and again, and the cache is opened after each time. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,16 +17,17 @@ import { machineClock } from '../../src/core/clock.ts';
 import { sha256 } from '../../src/core/digest.ts';
 import { Rng } from '../../src/core/rng.ts';
 import { rowValuesOf } from '../../src/format/tensor-part.ts';
-import { compileRooms } from '../support/other-process.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const KILLS = 60;
 
-/** The child and the rooms it imports as JavaScript. @returns the path of the script. */
+const DIST = join(import.meta.dirname, '..', '..', 'dist');
+
+/** The child as JavaScript, beside the built rooms that it imports. @returns the path of the script. */
 async function compileChild(folder: string): Promise<string> {
-  await mkdir(join(folder, 'src'), { recursive: true });
+  if (!existsSync(DIST)) throw new Error(`${DIST} is missing: npm run build`);
   await mkdir(join(folder, 'test', 'fault'), { recursive: true });
-  await compileRooms(join(folder, 'src'), ['core', 'format', 'store', 'images', 'cache']);
+  await symlink(DIST, join(folder, 'src'));
   const source = await readFile(join(import.meta.dirname, 'fill-child.ts'), 'utf8');
   const { outputText } = ts.transpileModule(source, {
     compilerOptions: {

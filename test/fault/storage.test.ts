@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { copyEmoji, emojiNames } from '../support/emoji-folder.ts';
-import { cli, expectOneMessage } from '../support/run-cli.ts';
+import { cli, expectOneMessage, startCli } from '../support/run-cli.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { writeTinyTeacher } from '../support/tiny-teacher.ts';
 
@@ -30,6 +30,10 @@ function mounted(folder: string, options: string): boolean {
   onTestFinished(() => void tried('umount', folder));
   return true;
 }
+
+/** Whether a journal lists something. */
+const isCommitted = async (cache: string): Promise<boolean> =>
+  (await readdir(cache, { recursive: true })).some((name) => /^log\/.*\/\d{12}\.json$/.test(name));
 
 const CACHE = ['cache', '--data', 'photos', '--teacher', 'tiny.yaml@64'];
 
@@ -100,6 +104,59 @@ stages:
     const second = await cli(['run', 'p.yaml'], { cwd });
     expect(second, second.stderr).toMatchObject({ code: 0 });
     expect(second.stdout).toMatch(/^images .* reused$/m);
+  });
+
+  it('while targets are computed ends with exit code 5, keeps whole what was committed, and the same command goes on', async ({
+    skip,
+  }) => {
+    const cwd = await workFolder(120);
+    await writeTinyTeacher(cwd, { idleProducts: 30 });
+    const store = join(cwd, 'store');
+    await mkdir(store);
+    // what the targets need, and the room that a run wants to see left
+    if (!mounted(store, 'size=80m')) skip('this user may not mount a file system');
+    await writeFile(
+      join(cwd, 'p.yaml'),
+      `version: 1
+name: full
+stages:
+  - { id: images, stage: index, with: { dataset: photos } }
+  - id: targets
+    stage: cache
+    with: { datasets: [{ from: images }], teachers: [{ name: tiny.yaml, sizesPx: [64] }], unitRows: 8 }
+`,
+    );
+    const run = ['run', 'p.yaml', '--cache', 'store'];
+    const { child, done } = startCli(run, { cwd });
+    // there was room when the run began; somebody else takes it when the first unit has been committed
+    while (child.exitCode === null && !(await isCommitted(store)))
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    const taken = await open(join(store, 'ballast'), 'w');
+    const chunk = Buffer.alloc(1 << 16);
+    await (async () => {
+      for (;;) await taken.write(chunk);
+    })().catch((error: unknown) => expect(error).toMatchObject({ code: 'ENOSPC' }));
+    await taken.close();
+    const stopped = await done;
+    expect(expectOneMessage(stopped, 5)).toMatch(/the disk is full[\s\S]*next: +free some space/);
+
+    await rm(join(store, 'ballast'));
+    const verify = ['cache', 'verify', '--level', 'rows', '--cache', 'store', '--json'];
+    const checked = await cli(verify, { cwd });
+    const { rows, findings } = JSON.parse(checked.stdout) as {
+      rows: number;
+      findings: { problem: string }[];
+    };
+    // a part that was written and could not be listed any more is no damage
+    expect(findings.filter(({ problem }) => problem !== 'unlisted')).toEqual([]);
+    expect(rows).toBeGreaterThan(0);
+    expect(rows).toBeLessThan(240);
+    const second = await cli(run, { cwd });
+    expect(second, second.stderr).toMatchObject({ code: 0 });
+    const [, written, reused] = /^targets: (\d+) written, (\d+) reused$/m.exec(second.stdout)!.map(Number);
+    expect(written! + reused!).toBe(240);
+    expect(reused).toBeGreaterThanOrEqual(rows);
+    expect(await cli(verify, { cwd })).toMatchObject({ code: 0 });
   });
 });
 

@@ -18,6 +18,8 @@ export interface TinyOptions {
   readonly firstRowOnly?: boolean;
   /** Answers NaN for an image whose mean, normalised, is below this. */
   readonly nanBelow?: number;
+  /** Matrix products of 384 x 384 per call that change no value: about a millisecond each. For runs that are to be interrupted. */
+  readonly idleProducts?: number;
 }
 
 /** x [n, 3, s, s] -> map [n, 8, s/4, s/4]: a patch convolution and a ReLU. */
@@ -26,6 +28,7 @@ export function tinyOnnx(options: TinyOptions = {}): Uint8Array {
   const side = options.fixedPx ?? 's';
   const kernel = Float32Array.from({ length: TINY_CHANNELS * 3 * 16 }, () => rng.normal() / 7);
   const stride = { kind: 'ints', value: [TINY_STRIDE_PX, TINY_STRIDE_PX] } as const;
+  const idle = idleNodes(options.idleProducts ?? 0, rng);
   const ending = options.firstRowOnly
     ? ({ nodes: firstRow, initializers: ints(['begin', [0]], ['end', [1]], ['axis', [0]]) } as const)
     : options.nanBelow === undefined
@@ -39,10 +42,12 @@ export function tinyOnnx(options: TinyOptions = {}): Uint8Array {
       initializers: [
         { name: 'kernel', dtype: 'float32', shape: [TINY_CHANNELS, 3, 4, 4], data: kernel },
         ...ending.initializers,
+        ...idle.initializers,
       ],
       nodes: [
         { op: 'Conv', inputs: ['x', 'kernel'], outputs: ['patches'], attributes: { strides: stride } },
-        { op: 'Relu', inputs: ['patches'], outputs: ['positive'] },
+        { op: 'Relu', inputs: ['patches'], outputs: [idle.nodes.length === 0 ? 'positive' : 'busy'] },
+        ...idle.nodes,
         ...ending.nodes,
       ],
     }),
@@ -62,6 +67,42 @@ const nanNodes: Nodes = [
   { op: 'Mul', inputs: ['root', 'zero'], outputs: ['nothing'] },
   { op: 'Add', inputs: ['positive', 'nothing'], outputs: ['map'] },
 ];
+
+/** positive = busy + 0 * mean of a long chain of products that starts from the input, so that nothing of it can be folded. */
+function idleNodes(
+  products: number,
+  rng: Rng,
+): { readonly nodes: Nodes; readonly initializers: Initializers } {
+  if (products === 0) return { nodes: [], initializers: [] };
+  const side = 384;
+  const matrix = Float32Array.from({ length: side * side }, () => rng.normal() / Math.sqrt(side));
+  return {
+    nodes: [
+      { op: 'ReduceMean', inputs: ['x', 'all'], outputs: ['level'], attributes: flat },
+      { op: 'Mul', inputs: ['matrix', 'level'], outputs: ['chain0'] },
+      ...Array.from({ length: products }, (_, i) => ({
+        op: 'MatMul',
+        inputs: [`chain${i}`, 'matrix'],
+        outputs: [`chain${i + 1}`],
+      })),
+      {
+        op: 'ReduceMean',
+        inputs: [`chain${products}`, 'sides'],
+        outputs: ['end'],
+        attributes: flat,
+      },
+      { op: 'Mul', inputs: ['end', 'none'], outputs: ['naught'] },
+      { op: 'Add', inputs: ['busy', 'naught'], outputs: ['positive'] },
+    ],
+    initializers: [
+      { name: 'matrix', dtype: 'float32', shape: [side, side], data: matrix },
+      { name: 'none', dtype: 'float32', shape: [], data: Float32Array.of(0) },
+      ...ints(['all', [0, 1, 2, 3]], ['sides', [0, 1]]),
+    ],
+  };
+}
+
+const flat = { keepdims: { kind: 'int', value: 0 } } as const;
 
 function nanValues(limit: number): Initializers {
   const scalar = (name: string, value: number) =>
