@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Json } from '../core/canonical-json.ts';
 import { merkleRoot, sha256 } from '../core/digest.ts';
-import { StillhouseError, systemCodeOf } from '../core/failure.ts';
+import { StillhouseError, isStillhouseError, systemCodeOf } from '../core/failure.ts';
 import {
   type DatasetHeader,
   datasetHeaderSchema,
@@ -39,8 +39,13 @@ interface Opened {
   readonly places: Places;
 }
 
-interface IndexPlan extends Opened {
+interface Collected {
   readonly records: readonly SourceRecord[];
+  /** Files of a folder whose ending is not one of an image, such as `3 .txt, 1 .bmp`; empty for none. */
+  readonly leftOut: string;
+}
+
+interface IndexPlan extends Opened, Collected {
   readonly maxPixels: number;
 }
 
@@ -115,17 +120,30 @@ async function kindOf(path: string): Promise<'folder' | 'list'> {
   });
 }
 
-async function collect(opened: Opened): Promise<SourceRecord[]> {
+async function collect({ header, places }: Opened): Promise<Collected> {
+  const { source } = header;
   const records: SourceRecord[] = [];
-  for await (const record of recordsOf(opened.header.source, opened.places)) records.push(record);
-  if (records.length > 0) return records;
+  const others = new Map<string, number>();
+  const onLeftOut = (ending: string): void => void others.set(ending, (others.get(ending) ?? 0) + 1);
+  for await (const record of recordsOf(source, places, onLeftOut)) records.push(record);
+  const leftOut = [...others]
+    .sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+    .map(([ending, count]) => `${count} ${ending === '' ? 'without an ending' : `.${ending}`}`)
+    .join(', ');
+  if (records.length > 0) return { records, leftOut };
   throw new StillhouseError({
     kind: 'bad-input',
     what: 'the dataset is empty',
-    where: opened.places.root,
-    wanted: 'at least one image',
-    got: 'none',
-    next: 'check the path and the filters of the source',
+    where: source.kind === 'list' ? resolve(places.root, source.file) : places.root,
+    wanted:
+      source.kind === 'folder'
+        ? `at least one file that ends in ${source.extensions.join(', ')}`
+        : 'at least one image',
+    got: leftOut === '' ? 'none' : `other files only: ${leftOut}`,
+    next:
+      source.kind === 'folder'
+        ? 'check the path, convert the images, or set `source.extensions` in a dataset header'
+        : 'check the path and the filters of the source',
   });
 }
 
@@ -136,14 +154,24 @@ async function collect(opened: Opened): Promise<SourceRecord[]> {
 async function fileStates(records: readonly SourceRecord[], places: Places): Promise<string> {
   const lines = await Promise.all(
     records.map(async (record) => {
-      const state = await fsp.stat(locate(record.uri, places), { bigint: true }).then(
-        (stat) => `${stat.size} ${stat.mtimeNs}`,
-        (error: unknown) => systemCodeOf(error) ?? 'unreadable',
-      );
+      const state = await stateOf(record, places);
       return JSON.stringify([record.name, record.uri, record.label, record.split, record.group, state]);
     }),
   );
   return sha256(lines.join('\n'));
+}
+
+async function stateOf({ uri }: SourceRecord, places: Places): Promise<string> {
+  try {
+    const { size, mtimeNs } = await fsp.stat(locate(uri, places), { bigint: true });
+    return `${size} ${mtimeNs}`;
+  } catch (error) {
+    // a path that leads out of the dataset is a row of the ledger, as a file that is not there
+    if (isStillhouseError(error, 'bad-input')) return 'outside';
+    const code = systemCodeOf(error);
+    if (code === undefined) throw error;
+    return code;
+  }
 }
 
 const stage: Stage<IndexParams, IndexPlan> = {
@@ -156,16 +184,17 @@ const stage: Stage<IndexParams, IndexPlan> = {
     return {
       header: opened.header as unknown as Json,
       decoder: `${DECODER.name} ${DECODER.version}`,
-      files: await fileStates(await collect(opened), opened.places),
+      files: await fileStates((await collect(opened)).records, opened.places),
     };
   },
   plan: async (params, _inputs, context) => {
     const opened = await open(params, context);
-    return { ...opened, records: await collect(opened), maxPixels: Math.round(params.maxMegapixels * 1e6) };
+    return { ...opened, ...(await collect(opened)), maxPixels: Math.round(params.maxMegapixels * 1e6) };
   },
   describe: (plan) => ({ dataset: plan.header.name, images: plan.records.length }),
   execute: async (plan, { folder, events, signal, workers }) => {
-    const { header, places } = plan;
+    const { header, places, leftOut } = plan;
+    if (leftOut !== '') events.note(`files with other endings are left out: ${leftOut}`);
     const { rows, ledger, seen } = await indexImages({
       records: plan.records,
       header,
@@ -181,7 +210,7 @@ const stage: Stage<IndexParams, IndexPlan> = {
         what: 'no file of the dataset is an image that can be read',
         where: places.root,
         wanted: 'at least one image',
-        got: JSON.stringify(countReasons(ledger)),
+        got: `${JSON.stringify(countReasons(ledger))}; the first: ${ledger[0]!.uri}, ${ledger[0]!.detail}`,
         next: 'check the path; the reasons name what was found',
       });
     const dataset = await writeDatasetOutput(folder, relocatedHeader(header, places, folder), rows);

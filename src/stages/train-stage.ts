@@ -50,7 +50,8 @@ const params = z.strictObject({
   /** Share of the images that is not trained on, so that the evaluation can fit the scale of summary heads on it. */
   heldOut: z.number().min(0).max(0.5).default(0.1),
   steps: z.int().min(1).default(600),
-  batchSize: z.int().min(1).default(32),
+  /** Default: 32, or all samples where there are fewer. */
+  batchSize: z.int().min(1).optional(),
   learningRate: z.number().positive().default(1e-3),
   warmupSteps: z.int().min(0).default(30),
   weightDecay: z.number().min(0).default(0.02),
@@ -64,9 +65,11 @@ interface TrainPlan {
   readonly dataset: OpenDataset;
   readonly spaces: readonly NamedSpace[];
   readonly samples: ReturnType<typeof samplesOf>;
+  readonly batchSize: number;
   readonly weights: StudentConfig['weights'];
 }
 
+const DEFAULT_BATCH = 32;
 export const CHECKPOINT_FILE = 'student.safetensors';
 const STEP_COLUMNS = { step: 'int32', name: 'string', value: 'double' } as const;
 
@@ -87,26 +90,25 @@ const stage: Stage<TrainParams, TrainPlan> = {
         facts.datasets.map(({ from }) => from),
       );
     const spaces = cachedSpacesOf(cache);
+    const trained = dataset.rows.filter((row) => !isHeldOut(row, params.heldOut, context.seed));
+    const samples = samplesOf(trained, views, context.seed);
     return {
       params,
       dataset,
       spaces,
-      samples: samplesOf(
-        dataset.rows.filter((row) => !isHeldOut(row, params.heldOut, context.seed)),
-        views,
-        context.seed,
-      ),
+      samples,
+      batchSize: batchSizeFor(samples.length, params),
       weights: teacherWeights(facts, params.weights),
     };
   },
-  describe: ({ params, samples, spaces }) => ({
+  describe: ({ params, samples, spaces, batchSize }) => ({
     samples: samples.length,
     steps: params.steps,
-    epochs: Math.round((100 * params.steps * params.batchSize) / samples.length) / 100,
+    epochs: Math.round((100 * params.steps * batchSize) / samples.length) / 100,
     targets: spaces.map(({ label }) => label),
   }),
   execute: async (plan, context) => {
-    const { params, samples } = plan;
+    const { params, samples, batchSize } = plan;
     const { byLabel } = await openSpaces(context.cacheRoot, plan.spaces);
     const config = await configOf(plan, context, byLabel);
     const pixels = studentPixels(config.vit.imagePx, decoderOf([plan.dataset]));
@@ -114,7 +116,7 @@ const stage: Stage<TrainParams, TrainPlan> = {
       samples,
       spaces: byLabel,
       pixels,
-      batchSize: params.batchSize,
+      batchSize,
       seed: context.seed,
       residentBytes: RESIDENT_TARGET_BYTES,
     });
@@ -145,7 +147,7 @@ const stage: Stage<TrainParams, TrainPlan> = {
     const rows = records.flatMap(({ step, values }) =>
       Object.entries(values).map(([name, value]) => ({ step, name, value })),
     );
-    const seen = params.steps * params.batchSize;
+    const seen = params.steps * batchSize;
     return {
       seen,
       kept: seen,
@@ -170,13 +172,27 @@ const stage: Stage<TrainParams, TrainPlan> = {
         curves: lossCurves(config, records),
         student: params.student,
         steps: params.steps,
-        batchSize: params.batchSize,
+        batchSize,
         learningRate: params.learningRate,
         standardise: params.standardise,
       },
     };
   },
 };
+
+/** @throws StillhouseError bad-input when there are fewer samples than the batch size that was asked for, or none. */
+function batchSizeFor(samples: number, { batchSize, dataset }: TrainParams): number {
+  const wanted = batchSize ?? Math.max(1, Math.min(DEFAULT_BATCH, samples));
+  if (wanted <= samples) return wanted;
+  throw new StillhouseError({
+    kind: 'bad-input',
+    what: 'there are too few images left to train on',
+    where: `stage train, images of "${dataset}"`,
+    wanted: `${wanted} samples or more, one batch`,
+    got: `${samples}`,
+    next: 'curate less strictly, add images or views, or lower batchSize of the train stage in a pipeline file',
+  });
+}
 
 function notCached({ dataset, cache }: TrainParams, cached: readonly string[]): StillhouseError {
   return new StillhouseError({
@@ -226,7 +242,7 @@ async function configOf(
         weightDecay: params.weightDecay,
         clipNorm: params.clipNorm,
       },
-      batchSize: params.batchSize,
+      batchSize: plan.batchSize,
       seed: context.seed,
     },
     'stage train',

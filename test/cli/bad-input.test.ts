@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { describe, expect, it } from 'vitest';
@@ -22,6 +22,26 @@ describe('one clear message and exit code 3', () => {
     ['a missing folder', ['index', '--data', 'nowhere'], [/where: +\S+\/nowhere$/m, /wanted: a folder/]],
     ['an empty folder', ['index', '--data', 'empty'], [/the dataset is empty/, /where: +\S+\/empty$/m]],
     ['a file that is no dataset', ['index', '--data', 'tiny.onnx'], [/got: +tiny\.onnx/]],
+    [
+      'an empty list',
+      ['index', '--data', 'empty.csv'],
+      [/the dataset is empty/, /where: +\S+\/empty\.csv$/m],
+    ],
+    [
+      'a folder of other files',
+      ['index', '--data', 'others'],
+      [/wanted: at least one file that ends in png/, /got: +other files only: 2 \.bmp, 1 without an ending/],
+    ],
+    [
+      'a folder without a single good image',
+      ['index', '--data', 'broken'],
+      [/where: +\S+\/broken$/m, /"empty-file":1/, /"not-an-image":1/],
+    ],
+    [
+      'an unknown key of a dataset header',
+      ['index', '--data', 'key-dataset.yaml'],
+      [/where: +\S+\/key-dataset\.yaml/, /\(line 3\): unknown key "license", did you mean "licence"\?/],
+    ],
     ['a missing pipeline', ['run', 'nowhere.yaml'], [/where: +nowhere\.yaml/]],
     [
       'an unknown key of a pipeline',
@@ -61,7 +81,15 @@ describe('one clear message and exit code 3', () => {
     ['no cache', ['cache', 'ls', '--cache', 'nowhere'], [/there is no cache here/]],
   ] as const)('for %s', async (_, args, wanted) => {
     const cwd = await workFolder(1);
-    await mkdir(join(cwd, 'empty'));
+    for (const folder of ['empty', 'others', 'broken']) await mkdir(join(cwd, folder));
+    for (const name of ['others/a.bmp', 'others/b.BMP', 'others/c', 'broken/zero.png'])
+      await writeFile(join(cwd, name), '');
+    await writeFile(join(cwd, 'broken', 'text.png'), 'text');
+    await writeFile(join(cwd, 'empty.csv'), 'path,label\n');
+    await writeFile(
+      join(cwd, 'key-dataset.yaml'),
+      'version: 1\nname: x\nlicense: MIT\nsplit: train\nsource: { kind: folder }\n',
+    );
     await writeFile(
       join(cwd, 'key.yaml'),
       'version: 1\nname: x\nsede: 1\nstages: [{ id: a, stage: index }]\n',
@@ -135,6 +163,45 @@ describe('exit code 5', () => {
   });
 });
 
+/** A whole PNG of 30,000 x 30,000 px in one colour: 110 kB that would be 2.7 GB of pixels. */
+const bomb = (): Buffer =>
+  png({ width: 30_000, height: 30_000, depth: 1, colour: 0 }, new Uint8Array(30_000 * (1 + 30_000 / 8)));
+
+describe('good files with names that are hard to show', () => {
+  it('are audited, curated and cached, and shown harmlessly', async () => {
+    const cwd = await tempFolder();
+    const names = await emojiNames(5);
+    await copyEmoji(join(cwd, 'plain'), { vendor: 'twitter', names });
+    await writeTinyTeacher(cwd);
+    const hard = [
+      Buffer.from(`"double" 'single' \`back\`.png`),
+      Buffer.from('two\nlines.png'),
+      Buffer.from('<script>alert(1)<.png'),
+      Buffer.from([0xff, 0xfe, 0x2e, 0x70, 0x6e, 0x67]),
+      Buffer.from('-rf; %41.png'),
+    ];
+    for (const side of ['train', 'eval']) {
+      await mkdir(join(cwd, side, '<b>class & "co"'), { recursive: true });
+      for (const [i, name] of hard.entries())
+        await copyFile(
+          join(cwd, 'plain', names[i]!),
+          Buffer.concat([Buffer.from(`${join(cwd, side, '<b>class & "co"')}/`), name]),
+        );
+    }
+    const sides = ['--train', 'train', '--eval', 'eval', '--teacher', 'tiny.yaml@16'];
+    const result = await cli(['curate', ...sides], { cwd });
+    expect(result, result.stderr).toMatchObject({ code: 0 });
+    expect(result.stdout).toMatch(/^curate +5 +0 +5 /m);
+    expect(result.stdout).toMatch(/^ {2}byte +5 of 5 {2}100\.0 %, 95 % interval 47\.8 to 100\.0 %/m);
+    const html = await readFile(join(cwd, 'out', 'curate', 'report.html'), 'utf8');
+    for (const part of ['<script>alert', '<b>class']) expect(html).not.toContain(part);
+    for (const part of ['%FF%FE', 'two%0Alines', '%3Cscript%3E']) expect(html).toContain(part);
+    const ledger = await cli(['inspect', 'out/curate/curate/ledger.parquet', '--rows', '5'], { cwd });
+    expect(JSON.parse(ledger.stdout)).toMatchObject({ rows: 5 });
+    expect(ledger.stdout).toContain('%FF%FE.png');
+  });
+});
+
 describe('bad files among good ones', () => {
   it('are rejected with their reasons, exit code 0, and shown harmlessly in the terminal and the report', async () => {
     const cwd = await workFolder();
@@ -143,7 +210,8 @@ describe('bad files among good ones', () => {
       ['zero.png', new Uint8Array(0)],
       ['text.png', Buffer.from('text')],
       ['truncated.png', whole.subarray(0, whole.length - 40)],
-      ['bomb.png', png({ width: 30_000, height: 30_000 }, new Uint8Array(1000))],
+      ['corrupt.png', Buffer.concat([whole.subarray(0, 60), Buffer.alloc(40, 0xff), whole.subarray(100)])],
+      ['bomb.png', bomb()],
       [`"quoted" 'name'.png`, Buffer.from('text')],
       ['two\nlines.png', Buffer.from('text')],
       ['<script>alert(1).png', Buffer.from('text')],
@@ -153,7 +221,10 @@ describe('bad files among good ones', () => {
       await writeFile(Buffer.concat([Buffer.from(`${join(cwd, 'photos')}/`), Buffer.from(name)]), bytes);
     const result = await cli(['index', '--data', 'photos'], { cwd });
     expect(result, result.stderr).toMatchObject({ code: 0 });
-    expect(result.stdout).toMatch(/^images +12 +4 +8 /m);
+    expect(result.stdout).toMatch(/^images +13 +4 +9 /m);
+    expect(result.stdout).toContain(
+      'rejected by images: 5 not-an-image, 2 corrupt, 1 empty-file, 1 too-many-pixels',
+    );
     const html = await readFile(join(cwd, 'out', 'index', 'report.html'), 'utf8');
     expect(html).not.toContain('<script>alert');
     for (const reason of ['empty-file', 'not-an-image', 'corrupt', 'too-many-pixels'])

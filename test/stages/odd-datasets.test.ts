@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
@@ -73,6 +73,56 @@ describe('one image on each side', () => {
     expect(countsOf(run, 'audit')).toEqual({ seen: 2, kept: 2, rejected: {} });
     expect(countsOf(run, 'curate')).toEqual({ seen: 1, kept: 1, rejected: {} });
     expect(await readFile(run.report, 'utf8')).toContain('<!doctype html>');
+  });
+});
+
+describe('a handful of images', () => {
+  const student = { imagePx: 16, patchPx: 8, width: 16, depth: 1, heads: 1, headHiddenCap: 16 };
+  const trained = (more: object) => [
+    ...WHOLE.filter(({ id }) => id !== 'curate'),
+    {
+      id: 'train',
+      stage: 'train',
+      with: { dataset: 'train-images', cache: 'embed', student, steps: 2, heldOut: 0, ...more },
+    },
+  ];
+
+  it('is trained on in one batch that is as large as there are samples', async () => {
+    const run = await smallRun(await workFolder({ train: 3, eval: 1 }), trained({}));
+    // two views of each image, two steps
+    expect(countsOf(run, 'train')).toEqual({ seen: 2 * 6, kept: 2 * 6, rejected: {} });
+  });
+
+  it('is refused before any step when a larger batch was asked for', async () => {
+    const folder = await workFolder({ train: 3, eval: 1 });
+    await expect(smallRun(folder, trained({ batchSize: 7 }))).rejects.toThrow(
+      failing(3, {
+        what: 'there are too few images left to train on',
+        wanted: '7 samples or more, one batch',
+        got: '6',
+      }),
+    );
+  });
+});
+
+describe('a list', () => {
+  it('with paths that lead nowhere or out of the dataset gives ledger rows for them, and keeps the others', async () => {
+    const folder = await workFolder({ train: 2, eval: 0 });
+    const [name] = await readdir(join(folder, 'train', 'class-0'));
+    await writeFile(
+      join(folder, 'list.csv'),
+      `path\ntrain/class-0/${name!}\nnowhere.png\n../up.png\n/etc/hostname\n`,
+    );
+    const stages = [{ id: 'images', stage: 'index', with: { dataset: 'list.csv' } }];
+    expect(countsOf(await smallRun(folder, stages), 'images')).toEqual({
+      seen: 4,
+      kept: 1,
+      rejected: { missing: 1, unreadable: 2 },
+    });
+    await writeFile(join(folder, 'list.csv'), 'path\n../up.png\n');
+    await expect(smallRun(folder, stages)).rejects.toThrow(
+      failing(3, { got: expect.stringMatching(/\.\.\/up\.png, a path that is not inside the dataset/) }),
+    );
   });
 });
 

@@ -28,9 +28,15 @@ export type FolderSource = z.infer<typeof folderSourceSchema>;
 /**
  * Links to files and folders are followed; a folder that is its own ancestor is not entered again. A link that leads nowhere
  * is still a record, so that it ends in the ledger.
- * @param root absolute. @throws StillhouseError `bad-input` when the folder is missing or cannot be listed.
+ * @param root absolute.
+ * @param onLeftOut told the ending of each file that is no record, lower case, empty for none.
+ * @throws StillhouseError `bad-input` when the folder is missing or cannot be listed.
  */
-export async function* folderRecords(source: FolderSource, root: string): AsyncGenerator<SourceRecord> {
+export async function* folderRecords(
+  source: FolderSource,
+  root: string,
+  onLeftOut: (ending: string) => void = () => undefined,
+): AsyncGenerator<SourceRecord> {
   const prefix = source.path === '.' ? '' : `${source.path.replace(/^(\.\/)+|\/+$/g, '')}/`;
   const start = Buffer.from(prefix);
   const endings = new Set(source.extensions);
@@ -62,7 +68,11 @@ export async function* folderRecords(source: FolderSource, root: string): AsyncG
       const path = Buffer.concat([folder, entry.name]);
       const kind = await kindOf(entry, Buffer.concat([rootBytes, path]));
       if (kind === 'folder') await walk(Buffer.concat([path, SLASH]), [...ancestors, here]);
-      else if (kind === 'file' && endings.has(endingOf(entry.name))) files.push(path);
+      else if (kind === 'file') {
+        const ending = endingOf(entry.name);
+        if (endings.has(ending)) files.push(path);
+        else onLeftOut(ending);
+      }
     }
   }
 }

@@ -1,6 +1,6 @@
 /** Images named by a CSV or JSONL file: one record per row, columns by name. */
 import { readFile } from 'node:fs/promises';
-import { extname, resolve } from 'node:path';
+import { extname, isAbsolute, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { StillhouseError, systemCodeOf } from '../../core/failure.ts';
 import { uriOfBytes } from '../locate.ts';
@@ -17,7 +17,9 @@ export const listSourceSchema = z.strictObject({
   delimiter: z.string().length(1).default(',').describe('CSV only.'),
   columns: z
     .strictObject({
-      path: z.string().describe('Path of the image relative to the root, or npm:<package>/<path>.'),
+      path: z
+        .string()
+        .describe('Path of the image, relative to the root or absolute below it, or npm:<package>/<path>.'),
       label: z.string().optional(),
       split: z.string().optional().describe("Default: the header's split."),
       group: z.string().optional(),
@@ -56,7 +58,7 @@ export async function* listRecords(source: ListSource, root: string): AsyncGener
     const path = values.get(columns.path) ?? '';
     const cell = (column: string | undefined) =>
       (column === undefined ? undefined : values.get(column)) ?? null;
-    const uri = path.startsWith('npm:') ? path : uriOfBytes(Buffer.from(path));
+    const uri = path.startsWith('npm:') ? path : uriOfBytes(Buffer.from(belowRoot(path, root)));
     yield {
       uri,
       name: cell(columns.name) ?? uri,
@@ -65,6 +67,13 @@ export async function* listRecords(source: ListSource, root: string): AsyncGener
       group: cell(columns.group),
     };
   }
+}
+
+/** An absolute path below the root becomes relative to it; one elsewhere stays, and ends in the ledger. */
+function belowRoot(path: string, root: string): string {
+  if (!isAbsolute(path)) return path;
+  const below = relative(root, path);
+  return below === '' || below.startsWith('..') ? path : below;
 }
 
 /** Empty cells are absent values. */

@@ -14,11 +14,18 @@ export const sourceSchema = z.discriminatedUnion('kind', [
 
 export type Source = z.infer<typeof sourceSchema>;
 
-/** The records of a source in its own fixed order, without reading any image. Errors as the source states them. */
-export function recordsOf(source: Source, places: Places): AsyncIterable<SourceRecord> {
+/**
+ * The records of a source in its own fixed order, without reading any image. Errors as the source states them.
+ * @param onLeftOut told the ending of each file of a folder that is no record.
+ */
+export function recordsOf(
+  source: Source,
+  places: Places,
+  onLeftOut?: (ending: string) => void,
+): AsyncIterable<SourceRecord> {
   switch (source.kind) {
     case 'folder':
-      return folderRecords(source, places.root);
+      return folderRecords(source, places.root, onLeftOut);
     case 'list':
       return listRecords(source, places.root);
     case 'emoji-datasource':

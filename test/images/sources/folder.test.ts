@@ -29,6 +29,14 @@ describe('the folder source', () => {
     ]);
   });
 
+  it('tells the endings of the files that it leaves out', async () => {
+    const root = await tempFolder({ 'a.png': '', 'a/b.BMP': '', 'c.bmp': '', noending: '' });
+    const endings: string[] = [];
+    const source = folderSourceSchema.parse({ kind: 'folder' });
+    await listOf(folderRecords(source, root, (ending) => endings.push(ending)));
+    expect(endings.sort()).toEqual(['', 'bmp', 'bmp']);
+  });
+
   it('takes labels and groups from folders', async () => {
     const root = await tempFolder({ 'pics/cat/day1/1.png': '', 'pics/2.png': '' });
     const records = await collect(root, { path: './pics/', label: 'top', group: 'parent' });

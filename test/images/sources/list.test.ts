@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { listRecords, listSourceSchema } from '../../../src/images/sources/list.ts';
 import { listOf, tempFolder } from '../tiny-images.ts';
@@ -28,6 +30,13 @@ describe('the list source', () => {
   it('keeps npm: uris as they are, and a row without a path as a record', async () => {
     const records = await read('list.csv', 'path,x\nnpm:p/a%20b.png,1\n,2\n');
     expect(records.map(({ uri }) => uri)).toEqual(['npm:p/a%20b.png', '']);
+  });
+
+  it('takes absolute paths below the root, and keeps others for the ledger', async () => {
+    const root = await tempFolder();
+    await writeFile(join(root, 'l.csv'), `path\n${root}/a/b%.png\n/elsewhere/c.png\n${root}\n`);
+    const records = await listOf(listRecords(listSourceSchema.parse({ kind: 'list', file: 'l.csv' }), root));
+    expect(records.map(({ uri }) => uri)).toEqual(['a/b%25.png', '/elsewhere/c.png', root]);
   });
 
   it('takes another delimiter and a stated format', async () => {
