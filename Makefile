@@ -10,6 +10,9 @@ help: ## list the targets
 
 $(STAMP): package-lock.json package.json .npmrc
 	npm ci --no-audit --no-fund
+	@# for npx: without a command of this name in .bin it would install and build this checkout anew each time (9 s)
+	@printf '#!/bin/sh\nexec node "$$(dirname "$$0")/../../dist/cli/main.js" "$$@"\n' > node_modules/.bin/stillhouse
+	@chmod +x node_modules/.bin/stillhouse
 	@touch $@
 
 setup: $(STAMP) ## install exactly what the lock file names; nothing else is downloaded
