@@ -201,6 +201,8 @@ export interface SpaceFacts {
 
 export interface TrainingFacts {
   readonly curves: readonly LossCurve[];
+  /** As in summary.json: of the first step, and the mean of the last tenth of them. */
+  readonly loss: readonly { readonly teacher: string; readonly start: Measured; readonly end: Measured }[];
   readonly config: Readonly<Record<string, string | number | boolean>>;
   readonly secondsPerStep: Measured;
   readonly rowsIn: string;

@@ -155,6 +155,7 @@ function teacherFacts(result: RunResult): TeacherFacts[] {
 
 const trainFacts = z.looseObject({
   curves: z.array(z.object({ teacher: z.string(), steps: z.array(z.number()), values: z.array(z.number()) })),
+  loss: z.record(z.string(), z.object({ start: z.number(), end: z.number() })),
   student: z.record(z.string(), z.number()),
   steps: z.number(),
   batchSize: z.number(),
@@ -167,10 +168,11 @@ const trainFacts = z.looseObject({
 function trainingFacts(result: RunResult): TrainingFacts | null {
   const [train] = stagesNamed(result, 'train');
   if (!train) return null;
-  const { curves, student, ...facts } = trainFacts.parse(train.outcome.facts);
+  const { curves, loss, student, ...facts } = trainFacts.parse(train.outcome.facts);
   const { steps, batchSize, learningRate, standardise, parameters, samples } = facts;
   return {
     curves,
+    loss: Object.entries(loss).map(([teacher, { start, end }]) => ({ teacher, start, end })),
     config: { ...student, parameters, samples, steps, batchSize, learningRate, standardise },
     secondsPerStep: train.reused ? null : train.seconds / steps,
     rowsIn: `${train.id}/steps.parquet`,

@@ -92,7 +92,7 @@ describe('the report', () => {
       curate: { seen: 0, kept: 0, rejected: {}, classes: [], examples: [], rowsIn: 'c' },
       teachers: [],
       cache: { spaces: [] },
-      training: { curves: [], config: {}, secondsPerStep: null, rowsIn: 't' },
+      training: { curves: [], loss: [], config: {}, secondsPerStep: null, rowsIn: 't' },
       evaluation: { measures: [], fidelity: [], rowsIn: 'e' },
       ledger: { rows: [], total: 0, rowsIn: 'l' },
     };

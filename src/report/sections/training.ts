@@ -1,8 +1,8 @@
 /** How the student was trained, and how its losses went. */
 import { lineChart } from '../charts/lines.ts';
 import { type SafeHtml, html } from '../html.ts';
-import type { LossCurve, Measured, TrainingFacts } from '../input.ts';
-import { formatCount, formatNumber, formatSeconds, isMeasured } from '../number-format.ts';
+import type { TrainingFacts } from '../input.ts';
+import { formatNumber, formatSeconds, isMeasured } from '../number-format.ts';
 import { codeColumn, dataTable, numberColumn, textColumn } from '../table.ts';
 import { type Section, figureGrid } from './section.ts';
 
@@ -30,15 +30,14 @@ export function trainingSection(training: TrainingFacts): Section {
 }
 
 function lossTable(training: TrainingFacts): SafeHtml {
-  return dataTable<LossCurve>({
-    caption: 'Loss at start and end.',
+  return dataTable<TrainingFacts['loss'][number]>({
+    caption: 'Loss of the first step, and mean of the last tenth of the steps.',
     rowsIn: training.rowsIn,
-    rows: training.curves,
+    rows: training.loss,
     columns: [
-      textColumn('teacher', (curve) => curve.teacher),
-      numberColumn('steps', (curve) => curve.steps.at(-1) ?? null, formatCount),
-      numberColumn('start', (curve): Measured => curve.values[0] ?? null, formatNumber),
-      numberColumn('end', (curve): Measured => curve.values.at(-1) ?? null, formatNumber),
+      textColumn('teacher', ({ teacher }) => teacher),
+      numberColumn('start', ({ start }) => start, formatNumber),
+      numberColumn('end', ({ end }) => end, formatNumber),
     ],
   });
 }
