@@ -1,40 +1,26 @@
 /**
- * What a cache holds: spaces, parts and the place of every target. Built from journals and the small columns of the parts; no
- * payload is read. A catalogue is a snapshot: parts committed later are not in it.
+ * What a cache holds: spaces, parts and the place of every target. Built from the newest snapshot and its index files, and from
+ * the footers of parts that were committed since; no payload is read. A catalogue does not change: parts committed later are not
+ * in it.
  */
-import * as fsp from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalJson } from '../core/canonical-json.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import type { SpaceId } from '../core/ids.ts';
-import {
-  type PartIndex,
-  type TensorPartLayout,
-  readPartIndex,
-  readPartLayout,
-} from '../format/tensor-part-layout.ts';
-import type { TensorDtype } from '../format/tensor-part.ts';
-import { writeAtomic, writeIfAbsent } from '../store/atomic.ts';
+import { writeIfAbsent } from '../store/atomic.ts';
 import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
-import { type PartEntry, listOrNone, listedParts } from './journal.ts';
-import { type RowKey, rowKeysOf } from './row-key.ts';
-import { storedTensorOf } from './codecs/stored-tensor.ts';
+import { type PartEntry, listOrNone } from './journal.ts';
+import { type CachedPart, openPart } from './open-part.ts';
+import { type KnownPart, type PartList, type Rates, readPartList } from './part-list.ts';
+import { isCurrent } from './publish.ts';
+import { RowIndex, type RowLookup } from './row-index.ts';
 import { type SpaceDescriptor, spaceFolderName, spaceIdOf } from './space.ts';
 import { readDescriptors } from './space-files.ts';
 
-export const FORMAT = { format: 'stillhouse-cache', major: 1 } as const;
+export type { CachedPart } from './open-part.ts';
+export type { RowLookup, RowPlace } from './row-index.ts';
 
-export interface CachedPart {
-  readonly entry: PartEntry;
-  readonly path: string;
-  readonly layout: TensorPartLayout;
-  readonly index: PartIndex;
-}
-
-export interface RowPlace {
-  readonly part: CachedPart;
-  readonly row: number;
-}
+export const FORMAT = { format: 'stillhouse-cache', major: 2 } as const;
 
 export interface CachedSpace {
   /** Of the cache: what a codec is built from lies beside the parts. */
@@ -42,8 +28,8 @@ export interface CachedSpace {
   readonly id: SpaceId;
   readonly descriptor: SpaceDescriptor;
   readonly parts: readonly CachedPart[];
-  /** Where each target lies. Two parts with the same row: the one with the lower digest counts, so all readers agree. */
-  readonly rows: ReadonlyMap<RowKey, RowPlace>;
+  /** Where each target lies. Two parts with the same row: the usable one, then the one of the lower digest, so all readers agree. */
+  readonly rows: RowLookup;
 }
 
 export interface Catalogue {
@@ -51,10 +37,18 @@ export interface Catalogue {
   readonly spaces: ReadonlyMap<SpaceId, CachedSpace>;
   /** Parts that a journal lists and that are gone: their rows count as missing and are computed again. */
   readonly missingParts: readonly PartEntry[];
+  /** The snapshot it was read from; null when there was none, or none that could be read. */
+  readonly snapshot: { readonly n: number; readonly sha256: string } | null;
+  /** Whether that snapshot has everything: the next catalogue then opens no part. */
+  readonly isPublished: boolean;
+  readonly rates: Rates;
+  /** Snapshots and index files that were read past because they are damaged. */
+  readonly trouble: PartList['trouble'];
 }
 
 /** Creates the cache's root marker, or checks the one that is there. Call before writing. */
 export async function ensureCache(root: string, fs: CommitFs = nodeFs): Promise<void> {
+  if (await checkFormat(root, fs)) return;
   await writeIfAbsent(join(root, 'FORMAT'), `${canonicalJson(FORMAT)}\n`, fs);
   await checkFormat(root, fs);
 }
@@ -64,14 +58,12 @@ export async function checkFormat(root: string, fs: CommitFs): Promise<boolean> 
   const path = join(root, 'FORMAT');
   let text: string;
   try {
-    text = Buffer.from(await fs.read(path))
-      .toString('utf8')
-      .trim();
+    text = Buffer.from(await fs.read(path)).toString('utf8');
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return false;
     throw asStoreFailure(error, path);
   }
-  if (text === canonicalJson(FORMAT)) return true;
+  if (text === `${canonicalJson(FORMAT)}\n`) return true;
   throw new StillhouseError({
     kind: 'integrity',
     what: 'the cache has another format version, or is no cache',
@@ -82,137 +74,75 @@ export async function checkFormat(root: string, fs: CommitFs): Promise<boolean> 
   });
 }
 
-/** Reads the whole catalogue; `only` limits it to some spaces. An absent cache is an empty catalogue. */
-export async function openCatalogue(
-  root: string,
-  options: { readonly only?: ReadonlySet<SpaceId>; readonly fs?: CommitFs } = {},
-): Promise<Catalogue> {
-  const fs = options.fs ?? nodeFs;
-  const spaces = new Map<SpaceId, CachedSpace>();
-  const missingParts: PartEntry[] = [];
-  if (!(await checkFormat(root, fs))) return { root, spaces, missingParts };
-  const byFolder = new Map<string, PartEntry[]>();
-  for (const { part } of (await listedParts(root, fs)).values()) {
-    const folder = part.file.slice(0, part.file.indexOf('/'));
-    const inFolder = byFolder.get(folder) ?? [];
-    inFolder.push(part);
-    byFolder.set(folder, inFolder);
-  }
-  for (const descriptor of await readDescriptors(root, fs)) {
-    const id = spaceIdOf(descriptor);
-    if (options.only && !options.only.has(id)) continue;
-    const entries = (byFolder.get(spaceFolderName(descriptor)) ?? []).sort((a, b) =>
-      a.sha256 < b.sha256 ? -1 : 1,
-    );
-    const parts: CachedPart[] = [];
-    for (const entry of entries) {
-      const part = await openPart(root, entry, descriptor);
-      if (part) parts.push(part);
-      else missingParts.push(entry);
-    }
-    spaces.set(id, { root, id, descriptor, parts, rows: placesOf(parts) });
-  }
-  return { root, spaces, missingParts };
-}
-
-function placesOf(parts: readonly CachedPart[]): Map<RowKey, RowPlace> {
-  const rows = new Map<RowKey, RowPlace>();
-  for (const part of parts)
-    rowKeysOf(part.index.keys, part.index.views).forEach((key, row) => {
-      if (!rows.has(key)) rows.set(key, { part, row });
-    });
-  return rows;
+export interface CatalogueOptions {
+  readonly only?: ReadonlySet<SpaceId>;
+  /** Number of a snapshot to read as it is. Default: everything that is committed. */
+  readonly at?: number;
+  readonly fs?: CommitFs;
 }
 
 /**
- * Opens one part by its small columns. Null when the file is gone.
- * @throws StillhouseError integrity when it is damaged, or not the part of that space that the journal lists.
+ * Reads the catalogue; `only` limits it to some spaces. An absent cache is an empty catalogue.
+ * @throws StillhouseError integrity when a journal, description or part is damaged, or, with `at`, a part of the snapshot is gone.
  */
-export async function openPart(
-  root: string,
-  entry: PartEntry,
-  space: SpaceDescriptor,
-): Promise<CachedPart | null> {
-  const path = join(root, 'data', entry.file);
-  let file: fsp.FileHandle;
-  try {
-    file = await fsp.open(path, 'r');
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return null;
-    throw asStoreFailure(error, path);
+export async function openCatalogue(root: string, options: CatalogueOptions = {}): Promise<Catalogue> {
+  const fs = options.fs ?? nodeFs;
+  const spaces = new Map<SpaceId, CachedSpace>();
+  if (!(await checkFormat(root, fs)))
+    return { root, spaces, missingParts: [], snapshot: null, isPublished: false, rates: {}, trouble: [] };
+  const descriptors = (await readDescriptors(root, fs))
+    .map((descriptor) => ({ descriptor, id: spaceIdOf(descriptor), folder: spaceFolderName(descriptor) }))
+    .filter(({ id }) => options.only?.has(id) ?? true);
+  const list = await readPartList(root, fs, {
+    folders: new Set(descriptors.map(({ folder }) => folder)),
+    ...(options.at === undefined ? {} : { at: options.at }),
+  });
+  const missingParts: PartEntry[] = [];
+  for (const { descriptor, id, folder } of descriptors) {
+    const there = new Set(await listOrNone(join(root, 'data', folder), fs));
+    const parts: CachedPart[] = [];
+    const known = [...(list.folders.get(folder)?.parts.values() ?? [])];
+    for (const one of known.sort((a, b) => (a.part.sha256 < b.part.sha256 ? -1 : 1))) {
+      const isThere = there.has(one.part.file.slice(folder.length + 1));
+      const part = isThere ? await opened({ root, known: one, space: descriptor, fs }) : null;
+      if (part) parts.push(part);
+      else missingParts.push(one.part);
+    }
+    spaces.set(id, { root, id, descriptor, parts, rows: new RowIndex(parts) });
   }
-  try {
-    const sizeBytes = (await file.stat()).size;
-    const read = async (offset: number, length: number): Promise<Uint8Array> => {
-      const bytes = new Uint8Array(length);
-      const { bytesRead } = await file.read(bytes, 0, length, offset);
-      return bytes.subarray(0, bytesRead);
-    };
-    const layout = await readPartLayout(read, sizeBytes, path);
-    const wanted = partSummary({
-      rows: entry.rows,
-      space: spaceIdOf(space),
-      ...storedTensorOf(space),
-      sizeBytes: entry.sizeBytes,
-    });
-    const got = partSummary({
-      ...layout,
-      space: layout.metadata.get('stillhouse.space') ?? 'none',
-      sizeBytes,
-    });
-    if (got !== wanted)
-      throw new StillhouseError({
-        kind: 'integrity',
-        what: 'a cache part is not the one its journal lists',
-        where: path,
-        wanted,
-        got,
-        next: 'run `stillhouse cache verify --repair`; the affected rows are computed again by the next run',
-      });
-    return { entry, path, layout, index: await readPartIndex(read, layout, path) };
-  } finally {
-    await file.close();
-  }
-}
-
-interface PartSummary {
-  readonly rows: number;
-  readonly space: string;
-  readonly shape: readonly number[];
-  readonly dtype: TensorDtype;
-  readonly sizeBytes: number;
-}
-
-const partSummary = ({ rows, space, shape, dtype, sizeBytes }: PartSummary): string =>
-  `${rows} rows of ${dtype} [${shape.join(',')}] of space ${space}, ${sizeBytes} bytes`;
-
-/** Pins a catalogue: the list of parts a reader used, as `snapshots/<n>.json`, created only if absent. Returns n. */
-export async function writeSnapshot(
-  catalogue: Catalogue,
-  spaces: readonly SpaceId[],
-  at: string,
-  fs: CommitFs = nodeFs,
-): Promise<number> {
-  const body = {
-    v: 1,
-    at,
-    spaces: Object.fromEntries(
-      [...spaces]
-        .sort()
-        .map((id) => [id, (catalogue.spaces.get(id)?.parts ?? []).map((part) => part.entry.file).sort()]),
-    ),
+  if (options.at !== undefined && missingParts.length > 0)
+    throw brokenSnapshot(root, options.at, missingParts);
+  const { snapshot, rates, trouble } = list;
+  return {
+    root,
+    spaces,
+    missingParts,
+    snapshot: snapshot && { n: snapshot.body.n, sha256: snapshot.sha256 },
+    isPublished: isCurrent(list),
+    rates,
+    trouble,
   };
-  const folder = join(catalogue.root, 'snapshots');
-  const names = await listOrNone(folder, fs);
-  let n = Math.max(0, ...names.map((name) => Number.parseInt(name, 10)).filter(Number.isFinite)) + 1;
-  while (
-    !(await writeIfAbsent(
-      join(folder, `${String(n).padStart(12, '0')}.json`),
-      `${canonicalJson(body)}\n`,
-      fs,
-    ))
-  )
-    n += 1;
-  await writeAtomic(join(folder, '.latest'), String(n), fs);
-  return n;
+}
+
+async function opened(options: {
+  readonly root: string;
+  readonly known: KnownPart;
+  readonly space: SpaceDescriptor;
+  readonly fs: CommitFs;
+}): Promise<CachedPart | null> {
+  const { root, known, space, fs } = options;
+  const { part: entry, indexed } = known;
+  if (indexed === null) return openPart({ root, entry, space, fs });
+  return { entry, path: join(root, 'data', entry.file), layout: indexed.layout, index: indexed.index };
+}
+
+function brokenSnapshot(root: string, n: number, missing: readonly PartEntry[]): StillhouseError {
+  return new StillhouseError({
+    kind: 'integrity',
+    what: 'a snapshot names parts that are gone',
+    where: `${root}, snapshot ${n}`,
+    wanted: missing[0]!.file,
+    got: `${missing.length} missing ${missing.length === 1 ? 'part' : 'parts'}`,
+    next: 'restore them from trash/ or a copy, or run what fills the cache again and use the newest snapshot',
+  });
 }

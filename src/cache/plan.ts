@@ -6,7 +6,7 @@
  */
 import type { ImageRow } from '../images/image-row.ts';
 import { type View, viewIdOf } from '../images/view.ts';
-import type { Catalogue } from './catalogue.ts';
+import type { Catalogue, RowLookup } from './catalogue.ts';
 import { type RowKey, rowKeyOf } from './row-key.ts';
 import { storedRowBytes } from './codecs/stored-tensor.ts';
 import { type SpaceDescriptor, spaceIdOf, spaceLabel } from './space.ts';
@@ -68,36 +68,41 @@ export interface CachePlanOptions {
   readonly catalogue: Catalogue;
   /** Targets per unit: what is at most lost when the process dies. */
   readonly unitRows: number;
+  /** Rows that failed before count as missing. Default false: a failed row is not tried again. */
+  readonly retryFailed?: boolean;
 }
 
 export function planCache(options: CachePlanOptions): CachePlan {
-  const { groups, catalogue, unitRows } = options;
+  const { groups, catalogue, unitRows, retryFailed = false } = options;
   const rows = wantedRows(options.wanted);
-  const present = new Map(
+  // looked up once: [rows], 1 where the space lacks the row
+  const lacks = new Map(
     groups.flatMap((group) =>
-      group.spaces.map(
-        (space) => [space, catalogue.spaces.get(spaceIdOf(space))?.rows ?? new Map()] as const,
-      ),
+      group.spaces.map((space) => {
+        const present = catalogue.spaces.get(spaceIdOf(space))?.rows;
+        return [space, lackingRows(rows, present, retryFailed)] as const;
+      }),
     ),
   );
-  const lacks = (space: SpaceDescriptor, row: WantedRow): boolean => !present.get(space)!.has(row.key);
   const units: CacheUnit[] = [];
   for (let start = 0; start < rows.length; start += unitRows) {
-    const slice = rows.slice(start, start + unitRows);
-    const missing = groups
-      .map((group): MissingRows => {
-        const rows = slice.flatMap((row, i) => (group.spaces.some((space) => lacks(space, row)) ? [i] : []));
-        const bySpace = group.spaces.map((space) =>
-          rows.flatMap((row, position) => (lacks(space, slice[row]!) ? [position] : [])),
-        );
-        return { group, rows, bySpace };
-      })
-      .filter((entry) => entry.rows.length > 0);
-    if (missing.length > 0) units.push({ rows: slice, missing });
+    const end = Math.min(rows.length, start + unitRows);
+    const missing = groups.flatMap((group): MissingRows[] => {
+      const columns = group.spaces.map((space) => lacks.get(space)!.subarray(start, end));
+      if (columns.every((column) => column.indexOf(1) < 0)) return [];
+      const wanted = Array.from({ length: end - start }, (_, i) => i).filter((i) =>
+        columns.some((column) => column[i] === 1),
+      );
+      const bySpace = columns.map((column) =>
+        wanted.flatMap((row, position) => (column[row] === 1 ? [position] : [])),
+      );
+      return [{ group, rows: wanted, bySpace }];
+    });
+    if (missing.length > 0) units.push({ rows: rows.slice(start, end), missing });
   }
   const coverage = groups.flatMap((group) =>
     group.spaces.map((space): SpaceCoverage => {
-      const missing = rows.reduce((count, row) => count + (lacks(space, row) ? 1 : 0), 0);
+      const missing = lacks.get(space)!.reduce((count, one) => count + one, 0);
       return {
         label: spaceLabel(space),
         teacher: group.teacher,
@@ -111,6 +116,20 @@ export function planCache(options: CachePlanOptions): CachePlan {
     }),
   );
   return { units, coverage };
+}
+
+function lackingRows(
+  rows: readonly WantedRow[],
+  present: RowLookup | undefined,
+  retryFailed: boolean,
+): Uint8Array {
+  const lacking = new Uint8Array(rows.length).fill(1);
+  if (present !== undefined)
+    rows.forEach(({ key }, i) => {
+      const place = present.get(key);
+      if (place !== undefined && !(retryFailed && place.part.index.ok[place.row] === 0)) lacking[i] = 0;
+    });
+  return lacking;
 }
 
 /** One row per image and view; an image that is wanted twice (by two datasets) is wanted once. */

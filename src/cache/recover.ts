@@ -8,7 +8,8 @@ import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { readPartIndex, readPartLayout } from '../format/tensor-part-layout.ts';
 import { type CommitFs, asStoreFailure } from '../store/commit-fs.ts';
 import { dropStaging } from '../store/staging.ts';
-import { type PartEntry, listOrNone, listedParts } from './journal.ts';
+import { type PartEntry, listOrNone, readJournals } from './journal.ts';
+import { readPartList } from './part-list.ts';
 
 export interface Orphans {
   /** Whole parts, to be listed by the caller. */
@@ -20,20 +21,27 @@ export interface Orphans {
 /** Sorts the unlisted parts into whole and broken ones, and removes staging files of dead processes. */
 export async function recoverOrphans(root: string, fs: CommitFs): Promise<Orphans> {
   await dropAllStaging(root, fs);
-  const listed = await listedParts(root, fs);
-  const adopted: PartEntry[] = [];
-  let quarantined = 0;
+  const { files } = await readPartList(root, fs, { folders: new Set() });
+  const strays: string[] = [];
   const data = join(root, 'data');
   for (const folder of (await listOrNone(data, fs)).sort())
-    for (const name of (await listOrNone(join(data, folder), fs)).sort()) {
-      const file = `${folder}/${name}`;
-      if (listed.has(file)) continue;
-      const bytes = await readOrNone(join(data, file), fs);
-      if (bytes === null) continue;
-      const entry = await inspectOrphan(file, bytes);
-      if (entry) adopted.push(entry);
-      else if (await setAside(root, `data/${file}`, fs)) quarantined += 1;
-    }
+    for (const name of (await listOrNone(join(data, folder), fs)).sort())
+      if (!files.has(`${folder}/${name}`)) strays.push(`${folder}/${name}`);
+  if (strays.length === 0) return { adopted: [], quarantined: 0 };
+  // what was listed once and dropped since is no orphan: gc takes it
+  const { entries } = await readJournals(root, fs);
+  const known = new Set(
+    entries.flatMap((entry) => (entry.op === 'add' ? entry.parts.map(({ file }) => file) : [])),
+  );
+  const adopted: PartEntry[] = [];
+  let quarantined = 0;
+  for (const file of strays.filter((file) => !known.has(file))) {
+    const bytes = await readOrNone(join(data, file), fs);
+    if (bytes === null) continue;
+    const entry = await inspectOrphan(file, bytes);
+    if (entry) adopted.push(entry);
+    else if (await setAside(root, `data/${file}`, fs)) quarantined += 1;
+  }
   return { adopted, quarantined };
 }
 
@@ -52,8 +60,11 @@ export async function setAside(root: string, file: string, fs: CommitFs): Promis
 }
 
 async function dropAllStaging(root: string, fs: CommitFs): Promise<void> {
-  const folders = [root, join(root, 'spaces'), join(root, 'snapshots')];
-  for (const parent of ['data', 'log'])
+  const folders = [
+    root,
+    ...['spaces', 'snapshots', 'tags', 'leases', 'datasets'].map((name) => join(root, name)),
+  ];
+  for (const parent of ['data', 'log', 'index'])
     for (const name of await listOrNone(join(root, parent), fs)) folders.push(join(root, parent, name));
   for (const folder of folders) await dropStaging(folder, fs);
 }

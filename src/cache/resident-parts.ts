@@ -3,7 +3,7 @@
  * machine's memory, rows then cost a look-up. Parts that do not fit any more are not kept; nothing is evicted.
  */
 import type * as fsp from 'node:fs/promises';
-import type { CachedPart } from './catalogue.ts';
+import type { CachedPart } from './open-part.ts';
 
 export class ResidentParts {
   readonly #payloads = new Map<string, Promise<Uint8Array>>();

@@ -13,13 +13,20 @@ export function rowKeyOf(key: TargetKey): RowKey {
   return (key.image + key.view) as RowKey;
 }
 
+/** The inverse of {@link rowKeyOf}. */
+export function targetKeyOf(key: RowKey): TargetKey {
+  return { image: key.slice(0, KEY_BYTES * 2) as ImageId, view: key.slice(KEY_BYTES * 2) as ViewId };
+}
+
+/** The key of one row of a part's key columns, [rows, 32] and [rows, 16]. */
+export function rowKeyAt(keys: Uint8Array, views: Uint8Array, row: number): RowKey {
+  return (hexOf(keys, row * KEY_BYTES, KEY_BYTES) + hexOf(views, row * VIEW_BYTES, VIEW_BYTES)) as RowKey;
+}
+
 /** Row keys of a part's key columns, in row order. */
 export function rowKeysOf(keys: Uint8Array, views: Uint8Array): RowKey[] {
-  const images = Buffer.from(keys.buffer, keys.byteOffset, keys.byteLength).toString('hex');
-  const geometry = Buffer.from(views.buffer, views.byteOffset, views.byteLength).toString('hex');
-  const [k, v] = [KEY_BYTES * 2, VIEW_BYTES * 2];
-  return Array.from(
-    { length: keys.length / KEY_BYTES },
-    (_, i) => (images.slice(i * k, (i + 1) * k) + geometry.slice(i * v, (i + 1) * v)) as RowKey,
-  );
+  return Array.from({ length: keys.length / KEY_BYTES }, (_, row) => rowKeyAt(keys, views, row));
 }
+
+const hexOf = (bytes: Uint8Array, at: number, length: number): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset + at, length).toString('hex');

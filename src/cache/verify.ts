@@ -1,5 +1,5 @@
 /**
- * Checks a cache at rising cost: `names` (journals and descriptions against files), `footers` (schema, rows, space, small
+ * Checks a cache at rising cost: `names` (journals, snapshots, index files and descriptions, and what they say against files), `footers` (schema, rows, space, small
  * columns), `digests` (sha256 of every file), `rows` (CRC and finiteness of every row). Findings are data; with `repair`, bad
  * files go to `quarantine/`, neither they nor missing ones are listed any more, and what they held is computed again by the next run.
  */
@@ -9,10 +9,13 @@ import type { Clock } from '../core/clock.ts';
 import { sha256 } from '../core/digest.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
-import { type CachedPart, checkFormat, openPart } from './catalogue.ts';
+import { type CachedPart, checkFormat } from './catalogue.ts';
 import { isFiniteRow } from './codecs/finite-row.ts';
-import { type ListedPart, type PartEntry, appendJournal, listOrNone, listedParts } from './journal.ts';
+import { type ListedPart, type PartEntry, appendJournal, listOrNone, readJournals } from './journal.ts';
+import { openPart } from './open-part.ts';
+import { type KnownPart, readPartList } from './part-list.ts';
 import { setAside } from './recover.ts';
+import { snapshotFile, snapshotNumbers, tryReadSegment, tryReadSnapshot } from './snapshot.ts';
 import { readSpaceFiles } from './space-files.ts';
 import { type SpaceDescriptor, spaceFolderName } from './space.ts';
 
@@ -20,10 +23,20 @@ export const VERIFY_LEVELS = ['names', 'footers', 'digests', 'rows'] as const;
 export type VerifyLevel = (typeof VERIFY_LEVELS)[number];
 
 export interface Finding {
-  /** A part, as its journal names it, or `spaces/<id>.json`. */
+  /** A part, as its journal names it, or a file below the cache's other folders: `spaces/<id>.json`. */
   readonly file: string;
   readonly problem:
-    'missing' | 'unlisted' | 'space' | 'size' | 'damaged' | 'digest' | 'row-crc' | 'row-non-finite';
+    | 'journal'
+    | 'snapshot'
+    | 'index'
+    | 'missing'
+    | 'unlisted'
+    | 'space'
+    | 'size'
+    | 'damaged'
+    | 'digest'
+    | 'row-crc'
+    | 'row-non-finite';
   readonly detail: string;
 }
 
@@ -55,14 +68,17 @@ export interface VerifyOptions {
 }
 
 /**
- * @throws StillhouseError bad-input when no cache is there, integrity when it has another format or a journal cannot be read.
+ * @throws StillhouseError bad-input when no cache is there, integrity when it has another format.
  */
 export async function verifyCache(options: VerifyOptions): Promise<VerifyResult> {
   const { root, level } = options;
   const fs = options.fs ?? nodeFs;
   if (!(await checkFormat(root, fs))) throw noCache(root);
-  const listed = await listedParts(root, fs);
-  const findings: Finding[] = [];
+  const findings: Finding[] = await recordFindings(root, fs);
+  const list = await readPartList(root, fs, { folders: 'all', onDamage: () => undefined });
+  const listed = new Map<string, KnownPart>(
+    [...list.folders.values()].flatMap(({ parts }) => [...parts.entries()]),
+  );
   const spaces = new Map<string, SpaceDescriptor>();
   for (const { file, descriptor, got } of await readSpaceFiles(root, fs))
     if (descriptor === null)
@@ -70,10 +86,10 @@ export async function verifyCache(options: VerifyOptions): Promise<VerifyResult>
     else spaces.set(spaceFolderName(descriptor), descriptor);
   let rows = 0;
   let bytesRead = 0;
-  for (const { part } of listed.values()) {
+  for (const { part, indexed } of listed.values()) {
     rows += part.rows;
     const space = spaces.get(part.file.slice(0, part.file.indexOf('/')));
-    const found = await inspect({ root, part, space, level, fs });
+    const found = await inspect({ root, part, indexed, space, level, fs });
     bytesRead += found.bytesRead;
     findings.push(...found.findings);
   }
@@ -87,6 +103,8 @@ export async function verifyCache(options: VerifyOptions): Promise<VerifyResult>
 interface Inspection {
   readonly root: string;
   readonly part: PartEntry;
+  /** What an index file says of it. */
+  readonly indexed: KnownPart['indexed'];
   readonly space: SpaceDescriptor | undefined;
   readonly level: VerifyLevel;
   readonly fs: CommitFs;
@@ -95,7 +113,7 @@ interface Inspection {
 async function inspect(
   inspection: Inspection,
 ): Promise<{ readonly findings: readonly Finding[]; readonly bytesRead: number }> {
-  const { root, part, space, level, fs } = inspection;
+  const { root, part, indexed, space, level, fs } = inspection;
   const { file } = part;
   const only = (problem: Finding['problem'], detail: string, bytesRead = 0) => ({
     findings: [{ file, problem, detail }],
@@ -110,13 +128,15 @@ async function inspect(
   if (level === 'names') return { findings: [], bytesRead: 0 };
   let opened: CachedPart | null;
   try {
-    opened = await openPart(root, part, space);
+    opened = await openPart({ root, entry: part, space, fs });
   } catch (error) {
     if (error instanceof StillhouseError && error.failure.kind === 'integrity')
       return only('damaged', error.failure.got ?? error.failure.what);
     throw error;
   }
   if (opened === null) return only('missing', `${part.rows} rows`);
+  if (indexed !== null && !isSameIndex(indexed, opened))
+    return only('index', 'its index file says other keys, flags or checksums than its own columns');
   if (level === 'footers') return { findings: [], bytesRead: 0 };
   const bytes = await fs.read(path);
   if (sha256(bytes) !== part.sha256 && level === 'digests')
@@ -126,6 +146,40 @@ async function inspect(
   if (findings.length === 0 && sha256(bytes) !== part.sha256)
     return only('digest', 'the bytes are not the ones that were committed', bytes.length);
   return { findings, bytesRead: bytes.length };
+}
+
+const isSameIndex = (a: Pick<CachedPart, 'index'>, b: Pick<CachedPart, 'index'>): boolean =>
+  (['keys', 'views', 'ok', 'crc32'] as const).every(
+    (column) => Buffer.compare(bytesOf(a.index[column]), bytesOf(b.index[column])) === 0,
+  );
+
+const bytesOf = (column: Uint8Array | Uint32Array): Uint8Array =>
+  new Uint8Array(column.buffer, column.byteOffset, column.byteLength);
+
+/** Damage of what the cache remembers by: journal entries, snapshots, index files. */
+async function recordFindings(root: string, fs: CommitFs): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  await readJournals(root, fs, {
+    onDamage: ({ failure }, file) =>
+      findings.push({ file, problem: 'journal', detail: failure.got ?? failure.what }),
+  });
+  const seen = new Set<string>();
+  for (const n of await snapshotNumbers(root, fs)) {
+    const found = await tryReadSnapshot(root, n, fs);
+    if (found === null) continue;
+    if ('trouble' in found) {
+      findings.push({ file: snapshotFile(n), problem: 'snapshot', detail: found.trouble });
+      continue;
+    }
+    for (const segment of Object.values(found.body.spaces).flat()) {
+      if (seen.has(segment.file)) continue;
+      seen.add(segment.file);
+      const parts = await tryReadSegment(root, segment, fs);
+      if ('trouble' in parts)
+        findings.push({ file: `index/${segment.file}`, problem: 'index', detail: parts.trouble });
+    }
+  }
+  return findings;
 }
 
 function rowFindings(
@@ -179,7 +233,7 @@ async function repair(options: RepairOptions): Promise<Pick<VerifyResult, 'repai
   const bad = new Set<string>();
   const gone = new Set<string>();
   for (const { file, problem } of findings) {
-    if (file.startsWith('spaces/')) bad.add(file);
+    if (RECORDS.some((folder) => file.startsWith(folder))) bad.add(file);
     else if (problem === 'missing') gone.add(file);
     else if (problem !== 'unlisted' && problem !== 'space') bad.add(`data/${file}`);
   }
@@ -190,9 +244,12 @@ async function repair(options: RepairOptions): Promise<Pick<VerifyResult, 'repai
   }
   const listings = [...gone].flatMap((file) => listed.get(file)?.listings ?? []);
   if (listings.length > 0)
-    await appendJournal(root, { v: 1, op: 'drop', writer, seq: 0, at: clock.nowIso(), listings }, fs);
+    await appendJournal(root, { v: 2, op: 'drop', writer, seq: 0, at: clock.nowIso(), listings }, fs);
   return { repaired, dropped: gone.size };
 }
+
+/** Set aside, these are written anew or not needed: descriptions by the next run, journals by the adoption of their parts. */
+const RECORDS = ['spaces/', 'log/', 'snapshots/', 'index/'];
 
 async function sizeOrNull(fs: CommitFs, path: string): Promise<number | null> {
   try {

@@ -8,6 +8,13 @@ export function sha256(bytes: Uint8Array | string): Digest {
   return createHash('sha256').update(bytes).digest('hex') as Digest;
 }
 
+/** sha256 of pieces one behind the other. */
+export function sha256OfPieces(pieces: readonly Uint8Array[]): Digest {
+  const hash = createHash('sha256');
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest('hex') as Digest;
+}
+
 /** sha256 of a file, streamed: memory does not grow with its size. Rejects with the system error of the read. */
 export async function sha256OfFile(path: string): Promise<Digest> {
   const hash = createHash('sha256');

@@ -66,6 +66,18 @@ export function indexChecksum(columns: {
 
 /** Encodes a part. The bytes depend on nothing but the argument. */
 export function encodePart(part: TensorPart): Uint8Array {
+  return arrow.tableToIPC(tableOf(part), 'file');
+}
+
+/** The same bytes in pieces, one behind the other; large columns are views of the argument's, so nothing large is copied. */
+export async function encodePartPieces(part: TensorPart): Promise<Uint8Array[]> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of arrow.RecordBatchFileWriter.writeAll(tableOf(part)))
+    pieces.push(piece as Uint8Array);
+  return pieces;
+}
+
+function tableOf(part: TensorPart): arrow.Table {
   const { rows, shape } = part;
   const values = rowValuesOf(shape);
   if (
@@ -118,7 +130,7 @@ export function encodePart(part: TensorPart): Uint8Array {
     nullCount: 0,
     children: Object.values(columns) as arrow.Data[],
   });
-  return arrow.tableToIPC(new arrow.Table(schema, [new arrow.RecordBatch(schema, struct)]), 'file');
+  return new arrow.Table(schema, [new arrow.RecordBatch(schema, struct)]);
 }
 
 function tensorData(part: TensorPart, values: number): arrow.Data {

@@ -16,8 +16,15 @@ export const FULL_VIEW: View = { box: [0, 0, 1, 1], flip: false };
 
 /** First 32 hex digits of the digest of the geometry: 128 bits, so views of one image never collide in practice. */
 export function viewIdOf(view: View): ViewId {
-  return digestOf({ box: view.box, flip: view.flip }).slice(0, 32) as ViewId;
+  const known = IDS.get(view);
+  if (known !== undefined) return known;
+  const id = digestOf({ box: view.box, flip: view.flip }).slice(0, 32) as ViewId;
+  IDS.set(view, id);
+  return id;
 }
+
+/** Plans ask for the full view's id once per image. */
+const IDS = new WeakMap<View, ViewId>();
 
 export interface ViewFamily {
   /** Views per image, the full view first. At least 1. */

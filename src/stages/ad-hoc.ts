@@ -12,10 +12,6 @@ export interface AdHocOptions {
   readonly teachers: readonly { readonly name: string; readonly sizesPx: readonly number[] }[];
   readonly views: number;
   readonly steps?: number;
-  /** Of an audit: a policy file to hold it against, waivers, and whether to calibrate. */
-  readonly policy?: string;
-  readonly waivers?: string;
-  readonly calibrate?: boolean;
 }
 
 type StageEntry = PipelineFile['stages'][number];
@@ -34,29 +30,6 @@ export function adHocPipeline(verb: AdHocVerb, options: AdHocOptions): PipelineF
     cache: 'cache',
     stages: stagesOf(verb, options),
   };
-}
-
-const SIDES = { audit: 'audit', train: 'train-images', eval: 'eval-images' } as const;
-
-function afterAudit({ policy, waivers, calibrate, teachers }: AdHocOptions): StageEntry[] {
-  const stages: StageEntry[] = [];
-  if (calibrate === true)
-    stages.push(
-      stage('calibrate', 'calibrate', {
-        ...SIDES,
-        teachers: teachers.map(({ name, sizesPx }) => ({ name, sizePx: Math.min(...sizesPx) })),
-      }),
-    );
-  if (policy !== undefined)
-    stages.push(
-      stage('gate', 'gate', {
-        audit: 'audit',
-        policy,
-        ...(calibrate === true ? { calibration: 'calibrate' } : {}),
-        ...(waivers === undefined ? {} : { waivers }),
-      }),
-    );
-  return stages;
 }
 
 function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
@@ -93,7 +66,7 @@ function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
           ...(teachers.length > 0 ? { embeddings: 'embed' } : {}),
         }),
       );
-      if (verb === 'audit') return [...stages, ...afterAudit(options)];
+      if (verb === 'audit') return stages;
       stages.push(stage('curate', 'curate', { audit: 'audit', train: 'train-images', eval: 'eval-images' }));
       if (verb === 'curate') return stages;
       stages.push(

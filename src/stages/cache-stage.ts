@@ -4,19 +4,24 @@ import { z } from 'zod';
 import { type CachedPart, type RowPlace, openCatalogue } from '../cache/catalogue.ts';
 import { codecName } from '../cache/codecs/codec.ts';
 import { storedTensorOf, targetShapeOf } from '../cache/codecs/stored-tensor.ts';
+import { estimateMs } from '../cache/estimate.ts';
 import { type SpaceGroup, type WantedImage, planCache, wantedRows } from '../cache/plan.ts';
+import { publishSnapshot } from '../cache/publish.ts';
 import { spaceIdOf, spaceLabel } from '../cache/space.ts';
 import { spaceGroupOf } from '../cache/teacher-spaces.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { merkleRoot } from '../core/digest.ts';
+import { isStillhouseError } from '../core/failure.ts';
 import type { LedgerRow } from '../images/image-row.ts';
 import { type ViewFamily, viewsOf } from '../images/view.ts';
 import { type Stage, type StageContext, type StageOutput, asAnyStage } from '../run/stage.ts';
+import { nodeFs } from '../store/commit-fs.ts';
+import { machineClass } from '../store/process-identity.ts';
 import { identifyTeacher, openTeacher } from '../teachers/open-teacher.ts';
 import { type LoadedTeacher, loadTeacher } from '../teachers/registry.ts';
 import type { TeacherManifest } from '../teachers/teacher-manifest.ts';
 import { openDataset } from './dataset-access.ts';
-import { type FillPlan, type PlannedGroup, fillTargets, measuredOf } from './fill-targets.ts';
+import { type FillPlan, type PlannedGroup, fillTargets, measuredOf, writerName } from './fill-targets.ts';
 import { countReasons, writeLedger } from './ledger-table.ts';
 
 const viewsSchema = z.union([
@@ -38,12 +43,16 @@ const params = z.strictObject({
   batch: z.int().min(1).default(8),
   /** Views per commit: at most this much work is lost when the process is killed. */
   unitRows: z.int().min(1).default(128),
+  /** Tries rows again that failed before; they are recorded and left alone otherwise. */
+  retryFailed: z.boolean().default(false),
 });
 type CacheParams = z.infer<typeof params>;
 
 interface StagePlan extends FillPlan {
   readonly families: readonly { readonly from: string; readonly views: ViewFamily }[];
   readonly wanted: readonly WantedImage[];
+  /** Null when nothing like it was computed on such a machine. */
+  readonly estimatedMs: number | null;
 }
 
 const stage: Stage<CacheParams, StagePlan> = {
@@ -61,7 +70,12 @@ const stage: Stage<CacheParams, StagePlan> = {
       });
     }
     // relative: moving run and cache together changes nothing, pointing to another cache does
-    return { teachers: identities, cache: relative(context.folder, context.cacheRoot) };
+    return {
+      teachers: identities,
+      cache: relative(context.folder, context.cacheRoot),
+      // asked for on purpose, each time: never skipped as done
+      ...(params.retryFailed ? { retriedAt: context.clock.nowIso() } : {}),
+    };
   },
   plan: async (params, inputs, context) => {
     const datasets = await Promise.all(params.datasets.map(({ from }) => openDataset(inputs, from)));
@@ -78,13 +92,16 @@ const stage: Stage<CacheParams, StagePlan> = {
       groups: groups.map(({ group }) => group),
       catalogue,
       unitRows: params.unitRows,
+      retryFailed: params.retryFailed,
     });
-    return { batch: params.batch, datasets, families, wanted, groups, cache };
+    const ms = estimateMs(cache.units, catalogue.rates, machineClass());
+    return { batch: params.batch, datasets, families, wanted, groups, cache, estimatedMs: ms };
   },
-  describe: ({ cache }) => ({
+  describe: ({ cache, estimatedMs }) => ({
     compute: Object.fromEntries(cache.coverage.map(({ label, missing }) => [label, missing])),
     reuse: Object.fromEntries(cache.coverage.map(({ label, present }) => [label, present])),
     bytesToWrite: cache.coverage.reduce((sum, { bytesToWrite }) => sum + bytesToWrite, 0),
+    estimatedSeconds: estimatedMs === null ? 'unknown' : Math.round(estimatedMs / 100) / 10,
   }),
   execute: async (plan, context) => {
     const filled = plan.cache.units.length > 0 ? await fillTargets(plan, context) : null;
@@ -94,6 +111,7 @@ const stage: Stage<CacheParams, StagePlan> = {
     const catalogue = await openCatalogue(context.cacheRoot, {
       only: new Set([...ids.values()].map(spaceIdOf)),
     });
+    const snapshot = catalogue.isPublished ? catalogue.snapshot : await published(context);
     const rows = wantedRows(plan.wanted);
     const outputs: StageOutput[] = [];
     const spaces: Json[] = [];
@@ -147,6 +165,7 @@ const stage: Stage<CacheParams, StagePlan> = {
       rejected: countReasons(ledger),
       outputs,
       facts: {
+        snapshot: snapshot?.n ?? null,
         spaces,
         datasets: plan.families as unknown as Json,
         teachers: plan.groups.map(({ manifest, group }) => teacherFacts(manifest, group)),
@@ -155,6 +174,19 @@ const stage: Stage<CacheParams, StagePlan> = {
     };
   },
 };
+
+/** A snapshot of what is committed, so that the next run opens no part; a cache that cannot be written does without. */
+async function published(context: StageContext): Promise<{ readonly n: number } | null> {
+  try {
+    const writer = writerName(context);
+    const { cacheRoot: root, clock } = context;
+    return (await publishSnapshot({ root, writer, clock, fs: nodeFs })).body;
+  } catch (error) {
+    if (!isStillhouseError(error, 'environment')) throw error;
+    context.events.note(`no snapshot was written: ${error.failure.what}`);
+    return null;
+  }
+}
 
 /**
  * Why a row is not usable, from what its part recorded when it was written: a run that finds the row in the cache, or goes on

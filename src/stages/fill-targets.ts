@@ -38,6 +38,7 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
     root: context.cacheRoot,
     writer: writerName(context),
     clock: context.clock,
+    onWarning: (text) => context.events.note(text),
   });
   if (opened.adopted > 0 || opened.quarantined > 0)
     context.events.note(
@@ -55,7 +56,7 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
           { device: context.device, threads: 0 },
         ),
       });
-    return await fillCache({
+    const filled = await fillCache({
       plan: cache,
       engines,
       renderers,
@@ -65,9 +66,12 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
       onProgress: (done, total, usage) =>
         context.events.progress(done, total, 'views x teachers x sizes', usageText(usage)),
     });
+    await opened.writer.close();
+    return filled;
   } finally {
     for (const { session } of engines) await session.close();
     await renderers.close();
+    await opened.writer.abandon();
   }
 }
 
@@ -95,7 +99,7 @@ function renderPool(
 }
 
 /** Journals are per writer; time and pid make the name unique on a machine. */
-const writerName = (context: StageContext): string =>
+export const writerName = (context: StageContext): string =>
   `w-${context.clock.nowIso().replace(/[^0-9]/g, '')}-${process.pid}`;
 
 /** Stops before the disk is full rather than in the middle. */

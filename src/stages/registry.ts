@@ -5,7 +5,6 @@ import { calibrateStage } from './calibrate-stage.ts';
 import { cacheStage } from './cache-stage.ts';
 import { curateStage } from './curate-stage.ts';
 import { evaluateStage } from './evaluate-stage.ts';
-import { gateStage } from './gate-stage.ts';
 import { indexStage } from './index-stage.ts';
 import { trainStage } from './train-stage.ts';
 
@@ -13,7 +12,6 @@ export const STAGES: readonly AnyStage[] = [
   indexStage,
   auditStage,
   calibrateStage,
-  gateStage,
   curateStage,
   cacheStage,
   trainStage,

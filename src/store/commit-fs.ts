@@ -10,8 +10,8 @@ import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 export interface CommitFs {
   /** Creates a folder and those above it, durably. Fails with ENOTDIR or EEXIST when a file stands there. */
   makeFolder(path: string): Promise<void>;
-  /** Creates a file that must not exist, writes it whole and fsyncs it. */
-  writeNew(path: string, bytes: Uint8Array): Promise<void>;
+  /** Creates a file that must not exist, writes it whole, piece behind piece, and fsyncs it. */
+  writeNew(path: string, bytes: Uint8Array | readonly Uint8Array[]): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** Fails with EEXIST when `to` exists: the put-if-absent of a file system. */
   link(from: string, to: string): Promise<void>;
@@ -21,6 +21,18 @@ export interface CommitFs {
   read(path: string): Promise<Uint8Array>;
   list(path: string): Promise<string[]>;
   sizeBytes(path: string): Promise<number>;
+  /** Opens a file for reading by offset. */
+  openRead(path: string): Promise<RandomAccess>;
+  /** Bytes that can still be written below a folder that exists. */
+  freeBytes(path: string): Promise<number>;
+}
+
+/** An open file. */
+export interface RandomAccess {
+  readonly sizeBytes: number;
+  /** `length` bytes from `offset`; fewer at the end of the file. */
+  readonly read: (offset: number, length: number) => Promise<Uint8Array>;
+  readonly close: () => Promise<void>;
 }
 
 async function syncFolder(path: string): Promise<void> {
@@ -59,7 +71,8 @@ export const nodeFs: CommitFs = {
   writeNew: async (path, bytes) => {
     const file = await fs.open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
     try {
-      await file.writeFile(bytes);
+      if (bytes instanceof Uint8Array) await file.writeFile(bytes);
+      else for (const piece of bytes) await file.writeFile(piece);
       await file.sync();
     } finally {
       await file.close();
@@ -72,6 +85,28 @@ export const nodeFs: CommitFs = {
   read: (path) => fs.readFile(path),
   list: (path) => fs.readdir(path),
   sizeBytes: async (path) => (await fs.stat(path)).size,
+  openRead: async (path) => {
+    const file = await fs.open(path, constants.O_RDONLY);
+    try {
+      const { size } = await file.stat();
+      return {
+        sizeBytes: size,
+        read: async (offset, length) => {
+          const bytes = new Uint8Array(length);
+          const { bytesRead } = await file.read(bytes, 0, length, offset);
+          return bytes.subarray(0, bytesRead);
+        },
+        close: () => file.close(),
+      };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  },
+  freeBytes: async (path) => {
+    const { bavail, bsize } = await fs.statfs(path);
+    return bavail * bsize;
+  },
 };
 
 const A_FILE_STANDS_THERE = {

@@ -1,6 +1,6 @@
 /** Which process made something, told so that a later process can find out whether that one still lives. */
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { cpus, hostname } from 'node:os';
 import { systemCodeOf } from '../core/failure.ts';
 
 export interface ProcessIdentity {
@@ -12,6 +12,12 @@ export interface ProcessIdentity {
 
 export function thisProcess(): ProcessIdentity {
   return { pid: process.pid, host: hostname(), birth: birthOf(process.pid) };
+}
+
+/** What this machine computes with: machines of one class are equally fast. */
+export function machineClass(): string {
+  const processors = cpus();
+  return `${processors.length} x ${processors[0]?.model.trim() ?? 'unknown'}`;
 }
 
 /** Whether a process with this pid lives on this host. */

@@ -12,6 +12,10 @@ function holding(...spaces: readonly (readonly [SpaceDescriptor, readonly RowKey
   return {
     root: 'nowhere',
     missingParts: [],
+    snapshot: null,
+    isPublished: false,
+    rates: {},
+    trouble: [],
     spaces: new Map(
       spaces.map(([descriptor, keys]) => [
         spaceIdOf(descriptor),

@@ -36,7 +36,8 @@ export function failingFs(options: FailingFsOptions = {}): FailingFs {
     makeFolder: (path) => step('makeFolder', () => inner.makeFolder(path)),
     writeNew: async (path, bytes) => {
       if (!isFailing('writeNew')) return inner.writeNew(path, bytes);
-      await inner.writeNew(path, bytes.subarray(0, bytes.length >> 1));
+      const whole = bytes instanceof Uint8Array ? bytes : Buffer.concat(bytes);
+      await inner.writeNew(path, whole.subarray(0, whole.length >> 1));
       throw systemError(code);
     },
     rename: (from, to) => step('rename', () => inner.rename(from, to)),
@@ -46,5 +47,7 @@ export function failingFs(options: FailingFsOptions = {}): FailingFs {
     read: (path) => step('read', () => inner.read(path)),
     list: (path) => step('list', () => inner.list(path)),
     sizeBytes: (path) => step('sizeBytes', () => inner.sizeBytes(path)),
+    openRead: (path) => step('openRead', () => inner.openRead(path)),
+    freeBytes: (path) => step('freeBytes', () => inner.freeBytes(path)),
   };
 }

@@ -7,6 +7,7 @@ export const quickFs: CommitFs = {
   makeFolder: async (path) => {
     await mkdir(path, { recursive: true });
   },
-  writeNew: (path, bytes) => writeFile(path, bytes, { flag: 'wx' }),
+  writeNew: (path, bytes) =>
+    writeFile(path, bytes instanceof Uint8Array ? bytes : Buffer.concat(bytes), { flag: 'wx' }),
   syncFolder: () => Promise.resolve(),
 };
