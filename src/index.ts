@@ -17,6 +17,8 @@ export { type Dataset, readDataset } from './images/dataset-manifest.ts';
 export type { ImageRow, LedgerRow } from './images/image-row.ts';
 export { type View, viewIdOf, viewsOf } from './images/view.ts';
 export { type Batch, Loader, type LoaderOptions } from './loader/batches.ts';
+export { openLoader } from './loader/open-loader.ts';
+export type { TargetLoader } from './loader/target-loader.ts';
 export { type ShuffleQuality, shuffleQuality } from './loader/shuffle-quality.ts';
 export { type ReportInput } from './report/input.ts';
 export { renderReport } from './report/render-report.ts';

@@ -52,6 +52,7 @@ describe('the exported names', () => {
       'loadTeacher',
       'machineClock',
       'openCatalogue',
+      'openLoader',
       'openTeacher',
       'payloadRow',
       'planPipeline',

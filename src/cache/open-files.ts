@@ -9,6 +9,11 @@ interface OpenFile {
   readers: number;
 }
 
+export interface HeldFile {
+  readonly fd: number;
+  release(): Promise<void>;
+}
+
 export class OpenFiles {
   readonly #limit: number;
   /** In order of last use. */
@@ -33,6 +38,29 @@ export class OpenFiles {
     } finally {
       this.#reads.delete(reading);
     }
+  }
+
+  /**
+   * Keeps a file open until it is released, for readers in other threads: a descriptor belongs to the whole process. Rejects with
+   * the system error of opening it.
+   */
+  hold(path: string): Promise<HeldFile> {
+    return new Promise((resolve, reject) => {
+      const ended: Promise<void> = this.use(
+        path,
+        ({ fd }) =>
+          new Promise<void>((released) => {
+            resolve({
+              fd,
+              release: () => {
+                released();
+                return ended;
+              },
+            });
+          }),
+      );
+      ended.catch(reject);
+    });
   }
 
   /** Waits for reads under way, then closes every file. Later reads are refused. */

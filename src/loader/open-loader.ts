@@ -1,0 +1,186 @@
+/**
+ * Opens a loader: typed batches of cached targets in the canonical order, read straight from part files into pooled buffers by
+ * worker threads, the same global batches for every number of ranks, resumable at any batch.
+ */
+import type { Catalogue, CachedSpace } from '../cache/catalogue.ts';
+import { targetShapeOf } from '../cache/codecs/stored-tensor.ts';
+import { needsStatistics } from '../cache/codecs/codec.ts';
+import { spaceLabel } from '../cache/space.ts';
+import { StillhouseError } from '../core/failure.ts';
+import { BYTES_OF, type DeliveredAs } from './row-decoder.ts';
+import { type BadRowAction, type BadRowPolicy, absentFailure, noneUsable, policyOf } from './bad-rows.ts';
+import { batchLayout } from './batch-layout.ts';
+import { BatchOrder, checkWorld } from './batch-order.ts';
+import type { Shuffle } from './block-spread.ts';
+import type { SpaceCoding } from './jobs.ts';
+import { rowValuesOf } from '../format/tensor-part.ts';
+import { storedRowBytes } from '../cache/codecs/stored-tensor.ts';
+import { RowTable, partsDigest } from './row-table.ts';
+import type { LoaderDataset } from './samples.ts';
+import { type LoaderState, orderDigest, stepOf } from './state.ts';
+import { TargetLoader } from './target-loader.ts';
+
+export interface LoaderOptions<Label extends string, As extends DeliveredAs> {
+  /** What is read: parts committed later are not seen. */
+  readonly snapshot: Catalogue;
+  /** One dataset, or several that are mixed by their weights. */
+  readonly dataset: LoaderDataset | readonly LoaderDataset[];
+  /** Labels, `nanodet@224.summary`; nothing else is read. */
+  readonly spaces: readonly Label[];
+  /** Samples of a global batch, over all ranks. */
+  readonly batchSize: number;
+  readonly seed: number;
+  /** Default 0 of 1. */
+  readonly rank?: number;
+  readonly worldSize?: number;
+  /** Default: blocks spread over 32. */
+  readonly shuffle?: Shuffle;
+  /** Default `drop`. */
+  readonly last?: 'drop' | 'keep';
+  readonly policy?: BadRowAction | Partial<BadRowPolicy>;
+  /** Default `f32`. */
+  readonly as?: As;
+  /** Threads that read and decode; 0: the caller's. Default 2. */
+  readonly workers?: number;
+  /** Batch buffers together; at least two batches. Default: 1 GiB, or two batches where those are more. */
+  readonly memoryBytes?: number;
+  /** Goes on where this state was taken. */
+  readonly state?: LoaderState;
+}
+
+const DEFAULT_MEMORY = 2 ** 30;
+/** More batches ahead than this hide nothing that fewer would not. */
+const MOST_AHEAD = 8;
+
+/**
+ * @throws StillhouseError bad-input for labels that are not there, targets that are missing under policy `error`, a space without
+ * any usable target, a batch larger than the dataset, ranks that do not divide it, or a state of something else.
+ */
+export function openLoader<const Label extends string, As extends DeliveredAs = 'f32'>(
+  options: LoaderOptions<Label, As>,
+): TargetLoader<Label, As> {
+  const { batchSize, seed, rank = 0, worldSize = 1 } = options;
+  const as: DeliveredAs = options.as ?? 'f32';
+  checkWorld(batchSize, rank, worldSize);
+  const spaces = options.spaces.map((label) => spaceOf(options.snapshot, label));
+  const policy = policyOf(options.policy);
+  const datasets: readonly LoaderDataset[] = Array.isArray(options.dataset)
+    ? (options.dataset as readonly LoaderDataset[])
+    : [options.dataset as LoaderDataset];
+  const tables = datasets.map(({ keys }) => new RowTable(keys, spaces));
+  const usable = tables.map((table, d) =>
+    usableSamples({ table, spaces: options.spaces, policy, name: datasets[d]!.name }),
+  );
+  options.spaces.forEach((label, s) => {
+    const found = tables.some((table) => table.keys.some((_, i) => table.partOf(s, i) >= 0));
+    if (!found) throw noneUsable(label);
+  });
+  const shuffle = options.shuffle ?? { kind: 'blocks', spread: 32 };
+  const order = new BatchOrder({
+    seed,
+    batchSize,
+    shuffle,
+    last: options.last ?? 'drop',
+    resolutions: [1],
+    sources: datasets.map(({ name, weight = 1 }, d) => ({
+      name,
+      weight,
+      buckets: [
+        shuffle.kind === 'none'
+          ? {
+              key: '',
+              samples: Int32Array.from(usable[d]!),
+              blockStarts: Int32Array.of(0, usable[d]!.length),
+            }
+          : tables[d]!.blocksOf(usable[d]!, ''),
+      ],
+    })),
+  });
+  const binding = {
+    snapshot: partsDigest(spaces),
+    order: orderDigest(
+      order.spec,
+      tables.map(({ keysDigest }) => keysDigest),
+    ),
+    seed,
+    batchSize,
+  };
+  const codings = spaces.map(({ descriptor }): SpaceCoding => ({
+    descriptor,
+    statistics: null,
+    as,
+    storedBytes: storedRowBytes(descriptor),
+    rowBytes: rowValuesOf(targetShapeOf(descriptor)) * BYTES_OF[as],
+  }));
+  const layout = batchLayout(
+    batchSize / worldSize,
+    spaces.map(({ descriptor }) => targetShapeOf(descriptor)),
+    as,
+  );
+  return new TargetLoader<Label, As>({
+    labels: options.spaces,
+    spaces: codings,
+    tables,
+    order,
+    layout,
+    as: as as As,
+    binding,
+    rank,
+    worldSize,
+    policy,
+    workers: options.workers ?? 2,
+    buffers: buffersFor(layout.sizeBytes, options.memoryBytes),
+    step: options.state === undefined ? 0 : stepOf(options.state, binding),
+    excluded: tables.reduce((n, { keys }, d) => n + keys.length - usable[d]!.length, 0),
+  });
+}
+
+function buffersFor(batchBytes: number, memoryBytes: number | undefined): number {
+  const fit = Math.floor((memoryBytes ?? DEFAULT_MEMORY) / Math.max(1, batchBytes));
+  if (memoryBytes !== undefined && fit < 2)
+    throw new StillhouseError({
+      kind: 'bad-input',
+      what: 'the loader needs memory for two batches: one in use, one being filled',
+      where: 'memoryBytes',
+      wanted: `at least ${2 * batchBytes}`,
+      got: `${memoryBytes}`,
+      next: 'allow more memory, or lower the batch size',
+    });
+  return Math.max(2, Math.min(MOST_AHEAD + 1, fit));
+}
+
+interface Usable {
+  readonly table: RowTable;
+  readonly spaces: readonly string[];
+  readonly policy: BadRowPolicy;
+  readonly name: string;
+}
+
+/** All samples, or under `skip` those with every target. */
+function usableSamples({ table, spaces, policy, name }: Usable): number[] {
+  const all = table.keys.map((_, i) => i);
+  if (policy.absent === 'error')
+    spaces.forEach((label, s) => {
+      const missing = all.filter((i) => table.partOf(s, i) < 0).length;
+      if (missing > 0) throw absentFailure(`${label} of ${name}`, missing, all.length);
+    });
+  if (policy.absent !== 'skip') return all;
+  return all.filter((i) => spaces.every((_, s) => table.partOf(s, i) >= 0));
+}
+
+function spaceOf(snapshot: Catalogue, label: string): CachedSpace {
+  const found = [...snapshot.spaces.values()].filter(({ descriptor }) => spaceLabel(descriptor) === label);
+  const [space] = found;
+  if (found.length === 1 && !needsStatistics(space!.descriptor.codec)) return space!;
+  throw new StillhouseError({
+    kind: 'bad-input',
+    what: 'a space cannot be loaded',
+    where: `${snapshot.root}, ${label}`,
+    wanted: 'exactly one space of that label, stored as f32 or f16',
+    got:
+      found.length === 1
+        ? `codec ${space!.descriptor.codec.id}`
+        : `${found.length}: ${found.map(({ id }) => id).join(', ')}`,
+    next: 'see `stillhouse cache ls`; open the snapshot with only the spaces that are meant',
+  });
+}
