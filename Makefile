@@ -40,6 +40,9 @@ fix: $(STAMP) ## format and mend what lint can mend
 laws: $(STAMP) ## property tests, longer: make laws SEED=random RUNS=5000
 	@SEED=$(or $(SEED),random) RUNS=$(or $(RUNS),1000) node_modules/.bin/vitest run --config test/config/vitest.config.ts prop
 
+audit-laws: $(STAMP) ## p-values and intervals of the audit over 200 seeds
+	@$(CHECK) laws
+
 fault: $(STAMP) ## SIGKILL at random points, damaged bytes
 	@$(CHECK) build fault
 
@@ -59,4 +62,4 @@ golden-update: $(STAMP) ## rewrite the golden files, then look at the diff
 clean: ## remove out/ and dist/
 	rm -rf out dist
 
-.PHONY: help setup build demo test check fast fix laws fault cross test-demo test-browser golden-update clean
+.PHONY: help setup build demo test check fast fix laws audit-laws fault cross test-demo test-browser golden-update clean

@@ -5,6 +5,7 @@ import type { Json } from '../core/canonical-json.ts';
 import { planPipeline, type RunOptions, runPipeline } from '../run/execute.ts';
 import { bindPipeline, type PipelineFile } from '../run/pipeline.ts';
 import { finishRun } from '../stages/finish.ts';
+import { obeyGates } from '../stages/gate-verdict.ts';
 import { STAGES } from '../stages/registry.ts';
 import { type CommonOptions, cacheRootOf } from './common-options.ts';
 import { printJson } from './print-json.ts';
@@ -63,6 +64,7 @@ export async function runSession(input: SessionInput): Promise<void> {
   const finished = await finishRun({ pipeline, file, run, result, started, command });
   if (options.json) {
     printJson(finished.summary);
+    obeyGates(result);
     return;
   }
   const rows = result.results.map(({ id, outcome, seconds, reused }) => [
@@ -76,4 +78,5 @@ export async function runSession(input: SessionInput): Promise<void> {
   for (const line of finished.headlines) process.stdout.write(`${line}\n`);
   process.stdout.write(`report:  ${relative(process.cwd(), finished.reportPath)}\n`);
   process.stdout.write(`summary: ${relative(process.cwd(), join(result.folder, 'summary.json'))}\n`);
+  obeyGates(result);
 }

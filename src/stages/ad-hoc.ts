@@ -12,6 +12,11 @@ export interface AdHocOptions {
   readonly teachers: readonly { readonly name: string; readonly sizesPx: readonly number[] }[];
   readonly views: number;
   readonly steps?: number;
+  /** Of an audit: a policy file to hold it against, waivers, and whether to calibrate. */
+  readonly policy?: string;
+  readonly waivers?: string;
+  readonly scores?: string;
+  readonly calibrate?: boolean;
 }
 
 type StageEntry = PipelineFile['stages'][number];
@@ -30,6 +35,30 @@ export function adHocPipeline(verb: AdHocVerb, options: AdHocOptions): PipelineF
     cache: 'cache',
     stages: stagesOf(verb, options),
   };
+}
+
+const SIDES = { audit: 'audit', train: 'train-images', eval: 'eval-images' } as const;
+
+function afterAudit({ policy, waivers, scores, calibrate, teachers }: AdHocOptions): StageEntry[] {
+  const stages: StageEntry[] = [];
+  if (calibrate === true)
+    stages.push(
+      stage('calibrate', 'calibrate', {
+        ...SIDES,
+        teachers: teachers.map(({ name, sizesPx }) => ({ name, sizePx: Math.min(...sizesPx) })),
+      }),
+    );
+  if (scores !== undefined) stages.push(stage('impact', 'impact', { audit: 'audit', scores }));
+  if (policy !== undefined)
+    stages.push(
+      stage('gate', 'gate', {
+        audit: 'audit',
+        policy,
+        ...(calibrate === true ? { calibration: 'calibrate' } : {}),
+        ...(waivers === undefined ? {} : { waivers }),
+      }),
+    );
+  return stages;
 }
 
 function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
@@ -66,7 +95,7 @@ function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
           ...(teachers.length > 0 ? { embeddings: 'embed' } : {}),
         }),
       );
-      if (verb === 'audit') return stages;
+      if (verb === 'audit') return [...stages, ...afterAudit(options)];
       stages.push(stage('curate', 'curate', { audit: 'audit', train: 'train-images', eval: 'eval-images' }));
       if (verb === 'curate') return stages;
       stages.push(

@@ -5,6 +5,8 @@ import { calibrateStage } from './calibrate-stage.ts';
 import { cacheStage } from './cache-stage.ts';
 import { curateStage } from './curate-stage.ts';
 import { evaluateStage } from './evaluate-stage.ts';
+import { gateStage } from './gate-stage.ts';
+import { impactStage } from './impact-stage.ts';
 import { indexStage } from './index-stage.ts';
 import { trainStage } from './train-stage.ts';
 
@@ -12,6 +14,8 @@ export const STAGES: readonly AnyStage[] = [
   indexStage,
   auditStage,
   calibrateStage,
+  gateStage,
+  impactStage,
   curateStage,
   cacheStage,
   trainStage,

@@ -81,6 +81,12 @@ export function summaryOf(result: RunResult): Record<string, Json> {
   if (spaces.length > 0) summary['targets'] = targets(spaces);
   const [audit] = stagesNamed(result, 'audit');
   if (audit) summary['audit'] = auditFigures(audit);
+  const [impact] = stagesNamed(result, 'impact');
+  if (impact) summary['impact'] = impact.outcome.facts;
+  const [gate] = stagesNamed(result, 'gate');
+  if (gate) summary['gate'] = gate.outcome.facts;
+  const [calibration] = stagesNamed(result, 'calibrate');
+  if (calibration) summary['calibration'] = calibration.outcome.facts;
   const [curate] = stagesNamed(result, 'curate');
   if (curate)
     summary['curate'] = {

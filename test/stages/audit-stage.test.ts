@@ -106,6 +106,35 @@ describe('the calibrate stage', () => {
   });
 });
 
+describe('the impact stage', () => {
+  it('joins per-item scores with verified matches and counts scores of other images as rejected', async () => {
+    const folder = await folderOf(10, 12);
+    const names = (await emojiNames(60)).slice(0, 6);
+    await copyEmoji(join(folder, 'train', 'class-0'), { vendor: 'google', names });
+    await rm(join(folder, 'train', 'class-1'), { recursive: true });
+    await smallRun(folder, TWO);
+    const images = await readParquet(join(folder, 'out', 'small', 'eval-images', 'images.parquet'));
+    const isCopy = (name: unknown) => names.some((one) => String(name).endsWith(one));
+    await writeFile(
+      join(folder, 'scores.parquet'),
+      writeParquet({ item: 'string', model: 'string', score: 'double' }, [
+        ...images.map(({ name }) => ({ item: String(name), model: 'm', score: isCopy(name) ? 1 : 0 })),
+        { item: 'unknown', model: 'm', score: 1 },
+      ]),
+    );
+    const run = await smallRun(folder, [
+      ...TWO,
+      audit(),
+      { id: 'impact', stage: 'impact', with: { audit: 'audit', scores: 'scores.parquet' } },
+    ]);
+    const { outcome } = run.result.results.find(({ id }) => id === 'impact')!;
+    expect(outcome.rejected).toEqual({ 'not-an-evaluation-image': 1 });
+    expect(outcome.facts).toMatchObject({
+      models: [{ model: 'm', overlap: { items: 6, value: 1 }, clean: { items: 6, value: 0 } }],
+    });
+  });
+});
+
 describe('the audit stage', () => {
   it('verifies planted copies through flip, JPEG and size, under one id per image, and finds its canaries', async () => {
     const folder = await folderOf(12, 8);

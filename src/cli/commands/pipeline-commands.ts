@@ -22,6 +22,10 @@ interface VerbOptions extends CommonOptions {
   readonly teacher?: readonly string[];
   readonly views?: number;
   readonly steps?: number;
+  readonly policy?: string;
+  readonly waivers?: string;
+  readonly scores?: string;
+  readonly calibrate?: boolean;
 }
 
 export function addPipelineCommands(program: Command, context: ProgramContext): void {
@@ -46,6 +50,7 @@ export function addPipelineCommands(program: Command, context: ProgramContext): 
     'train',
     'eval',
     'teacher',
+    'gate',
   ]);
   adHoc(program, context, 'curate', 'audit, then drop what leaks or repeats, and say why for each image', [
     'train',
@@ -76,7 +81,7 @@ async function runLoaded(input: SessionInput): Promise<void> {
   await runSession(input);
 }
 
-type Wanted = 'data' | 'train' | 'eval' | 'teacher' | 'views' | 'steps';
+type Wanted = 'data' | 'train' | 'eval' | 'teacher' | 'views' | 'steps' | 'gate';
 
 function adHoc(
   program: Command,
@@ -107,6 +112,15 @@ function configureAdHoc(
   if (wanted.includes('views'))
     command.option('--views <n>', 'views per training image, the full one first', wholeNumber('--views', 1));
   if (wanted.includes('steps')) command.option('--steps <n>', 'training steps', wholeNumber('--steps', 1));
+  if (wanted.includes('gate'))
+    command
+      .option('--scores <file>', 'per-item scores (.parquet: item, model, score): what overlap does to them')
+      .option('--calibrate', 'measure recall and precision on altered copies of your own images')
+      .option(
+        '--policy <file>',
+        'a policy (.yaml): exit code 1 when it is violated, 4 when it cannot be measured',
+      )
+      .option('--waivers <file>', 'pairs that a person let pass (.json)');
   // `cache` itself is where the targets lie by default
   command.option('--name <name>', 'name of the run folder', runName, verb === 'cache' ? 'targets' : verb);
   withCommonOptions(command).action(async (options: VerbOptions) => {
@@ -131,6 +145,10 @@ function pipelineOf(verb: AdHocVerb, wanted: readonly Wanted[], options: VerbOpt
     teachers: (options.teacher ?? []).map(teacherOption),
     views: options.views ?? 1,
     ...(options.steps === undefined ? {} : { steps: options.steps }),
+    ...(options.policy === undefined ? {} : { policy: options.policy }),
+    ...(options.waivers === undefined ? {} : { waivers: options.waivers }),
+    ...(options.scores === undefined ? {} : { scores: options.scores }),
+    ...(options.calibrate === undefined ? {} : { calibrate: options.calibrate }),
   };
   if ((verb === 'cache' || verb === 'train' || verb === 'eval') && adHocOptions.teachers.length === 0)
     throw needed(verb, '--teacher <name@px[,px]...>, at least once');
