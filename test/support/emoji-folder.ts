@@ -1,5 +1,5 @@
 /** Folders of real images: 64 px emoji with alpha, as two vendors draw them. */
-import { copyFile, mkdir, readdir } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export const VENDORS = { twitter: 'emoji-datasource-twitter', google: 'emoji-datasource-google' } as const;
@@ -29,4 +29,9 @@ export async function copyEmoji(
     await mkdir(target, { recursive: true });
     await copyFile(join(imagesOf(vendor), name), join(target, name));
   }
+}
+
+/** The bytes of one vendor's first emoji, as {@link emojiNames} orders them. */
+export async function readEmoji(vendor: Vendor, count: number): Promise<Buffer[]> {
+  return Promise.all((await emojiNames(count)).map((name) => readFile(join(imagesOf(vendor), name))));
 }
