@@ -28,7 +28,7 @@ const steps = [
   suite('test', 'test/config/vitest.config.ts', 'out/test-results.json'),
   suite('fault', 'test/config/vitest.fault.config.ts', 'out/fault-results.json'),
   suite('cross', 'test/config/vitest.cross.config.ts', 'out/cross-results.json'),
-  suite('laws', 'test/config/vitest.laws.config.ts', 'out/laws-results.json'),
+  suite('laws', 'test/config/vitest.laws.config.mts', 'out/laws-results.json'),
   suite('demo', 'test/config/vitest.demo.config.ts', 'out/demo-results.json'),
   suite('browser', 'test/config/vitest.browser.config.ts', 'out/browser-results.json'),
 ];

@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
-    exclude: ['test/{fault,cross,bench,browser,gpu,demo,laws}/**', 'node_modules/**'],
+    exclude: ['test/{fault,cross,bench,browser,gpu,demo}/**', 'node_modules/**'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',

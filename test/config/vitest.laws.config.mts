@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,
-    include: ['test/laws/**/*.test.ts'],
+    include: ['test/bench/*-laws.test.ts'],
     testTimeout: 600_000,
     hookTimeout: 60_000,
     pool: 'forks',
