@@ -27,38 +27,136 @@ export interface PixelAgreement {
 
 /** @param transform applied to `b` first */
 export function verifyPixels(a: GreyThumb, b: GreyThumb, transform: Dihedral = 'identity'): PixelAgreement {
-  const plane = { width: SIDE, height: SIDE, data: Float64Array.from(b) };
-  const turned = transform === 'identity' ? plane.data : transformed(plane, transform).data;
-  const left = Float64Array.from(a);
-  let best = { ncc: -Infinity, dx: 0, dy: 0 };
-  for (let dy = -MOST_SHIFT; dy <= MOST_SHIFT; dy++)
-    for (let dx = -MOST_SHIFT; dx <= MOST_SHIFT; dx++) {
-      const ncc = correlation(left, turned, dx, dy);
-      // no shift wins ties
-      const nearer = Math.abs(dx) + Math.abs(dy) < Math.abs(best.dx) + Math.abs(best.dy);
-      if (ncc > best.ncc + 1e-12 || (ncc > best.ncc - 1e-12 && nearer)) best = { ncc, dx, dy };
-    }
-  return { ncc: best.ncc, ssim: meanSsim(left, turned, best.dx, best.dy) };
+  return pixelsThatAgree(a, b, { transform, floor: -Infinity })!;
 }
 
-/** Pixel (x, y) of `a` lies over (x + dx, y + dy) of `b`; only the common part counts. */
-function correlation(a: Float64Array, b: Float64Array, dx: number, dy: number): number {
-  const { x0, x1, y0, y1 } = overlapOf(dx, dy);
-  let [sumA, sumB, squareA, squareB, product] = [0, 0, 0, 0, 0];
-  for (let y = y0; y < y1; y++)
-    for (let x = x0; x < x1; x++) {
-      const p = a[y * SIDE + x]!;
-      const q = b[(y + dy) * SIDE + x + dx]!;
-      sumA += p;
-      sumB += q;
-      squareA += p * p;
-      squareB += q * q;
-      product += p * q;
+/**
+ * As {@link verifyPixels}, many times faster for pictures that do not agree.
+ * @returns null when the correlation is below the floor at every shift
+ */
+export function pixelsThatAgree(
+  a: GreyThumb,
+  b: GreyThumb,
+  { transform, floor }: { readonly transform: Dihedral; readonly floor: number },
+): PixelAgreement | null {
+  const turned =
+    transform === 'identity'
+      ? b
+      : Uint8Array.from(
+          transformed({ width: SIDE, height: SIDE, data: Float64Array.from(b) }, transform).data,
+        );
+  const [left, right] = [summed(a), summed(turned)];
+  let best = { ncc: -Infinity, dx: 0, dy: 0 };
+  for (const { dx, dy } of SHIFTS) {
+    const least = Math.max(floor, best.ncc);
+    const ncc = correlation(left, right, { dx, dy, least });
+    // the nearer shift comes first and wins ties
+    if (ncc > best.ncc + 1e-12) best = { ncc, dx, dy };
+  }
+  if (best.ncc < floor) return null;
+  return { ncc: best.ncc, ssim: meanSsim(a, turned, best.dx, best.dy) };
+}
+
+interface Shift {
+  readonly dx: number;
+  readonly dy: number;
+}
+
+/** Nearest first; of equally near ones, the upper, then the left one. */
+const SHIFTS: readonly Shift[] = Array.from({ length: (2 * MOST_SHIFT + 1) ** 2 }, (_, i) => ({
+  dx: (i % (2 * MOST_SHIFT + 1)) - MOST_SHIFT,
+  dy: Math.floor(i / (2 * MOST_SHIFT + 1)) - MOST_SHIFT,
+})).sort((a, b) => Math.abs(a.dx) + Math.abs(a.dy) - Math.abs(b.dx) - Math.abs(b.dy));
+
+/** A picture with what makes the sum of any rectangle four look-ups. Whole numbers below 2^31, so every sum is exact. */
+interface SummedThumb {
+  readonly pixels: GreyThumb;
+  /** [(SIDE + 1)^2]: at (x, y), the sum over all pixels left of and above it. */
+  readonly sums: Int32Array;
+  readonly squares: Int32Array;
+}
+
+const STRIDE = SIDE + 1;
+
+function summed(pixels: GreyThumb): SummedThumb {
+  const [sums, squares] = [new Int32Array(STRIDE * STRIDE), new Int32Array(STRIDE * STRIDE)];
+  for (let y = 0; y < SIDE; y++) {
+    let [rowSum, rowSquare] = [0, 0];
+    for (let x = 0; x < SIDE; x++) {
+      const value = pixels[y * SIDE + x]!;
+      rowSum += value;
+      rowSquare += value * value;
+      const at = (y + 1) * STRIDE + x + 1;
+      sums[at] = sums[at - STRIDE]! + rowSum;
+      squares[at] = squares[at - STRIDE]! + rowSquare;
     }
-  const count = (x1 - x0) * (y1 - y0);
+  }
+  return { pixels, sums, squares };
+}
+
+type Rectangle = ReturnType<typeof overlapOf>;
+
+/** Sum of a table over a rectangle that is moved by (dx, dy). */
+function sumOver(table: Int32Array, { x0, x1, y0, y1 }: Rectangle, dx: number, dy: number): number {
+  const [top, bottom] = [(y0 + dy) * STRIDE + dx, (y1 + dy) * STRIDE + dx];
+  return table[bottom + x1]! - table[bottom + x0]! - table[top + x1]! + table[top + x0]!;
+}
+
+/**
+ * Pixel (x, y) of `a` lies over (x + dx, y + dy) of `b`; only the common part counts. -Infinity where it is less than `least`
+ * for certain: then no pixel is multiplied.
+ */
+function correlation(a: SummedThumb, b: SummedThumb, shift: Shift & { readonly least: number }): number {
+  const { dx, dy, least } = shift;
+  const part = overlapOf(dx, dy);
+  const [sumA, squareA] = [sumOver(a.sums, part, 0, 0), sumOver(a.squares, part, 0, 0)];
+  const [sumB, squareB] = [sumOver(b.sums, part, dx, dy), sumOver(b.squares, part, dx, dy)];
+  const count = (part.x1 - part.x0) * (part.y1 - part.y0);
   const [varianceA, varianceB] = [squareA - sumA ** 2 / count, squareB - sumB ** 2 / count];
   if (varianceA <= 1e-9 || varianceB <= 1e-9) return 0;
-  return Math.min(1, (product - (sumA * sumB) / count) / Math.sqrt(varianceA * varianceB));
+  const [mean, scale] = [(sumA * sumB) / count, Math.sqrt(varianceA * varianceB)];
+  // with room for rounding: the bound is the product itself where the pictures differ by a factor only
+  if ((mostProduct(a, b, part, shift) - mean) / scale < least - 1e-9) return -Infinity;
+  return Math.min(1, (productSum(a.pixels, b.pixels, part, shift) - mean) / scale);
+}
+
+const BLOCKS = 4;
+
+/** A bound from above for {@link productSum}: in each of 4 x 4 blocks, Cauchy-Schwarz about the means. */
+function mostProduct(a: SummedThumb, b: SummedThumb, part: Rectangle, { dx, dy }: Shift): number {
+  const [width, height] = [part.x1 - part.x0, part.y1 - part.y0];
+  let most = 0;
+  for (let j = 0; j < BLOCKS; j++)
+    for (let i = 0; i < BLOCKS; i++) {
+      const block = {
+        x0: part.x0 + Math.floor((width * i) / BLOCKS),
+        x1: part.x0 + Math.floor((width * (i + 1)) / BLOCKS),
+        y0: part.y0 + Math.floor((height * j) / BLOCKS),
+        y1: part.y0 + Math.floor((height * (j + 1)) / BLOCKS),
+      };
+      const count = (block.x1 - block.x0) * (block.y1 - block.y0);
+      const [sumA, sumB] = [sumOver(a.sums, block, 0, 0), sumOver(b.sums, block, dx, dy)];
+      const restA = sumOver(a.squares, block, 0, 0) - sumA ** 2 / count;
+      const restB = sumOver(b.squares, block, dx, dy) - sumB ** 2 / count;
+      most += (sumA * sumB) / count + Math.sqrt(Math.max(0, restA * restB));
+    }
+  return most;
+}
+
+/** Sum of a[x, y] * b[x + dx, y + dy] over a rectangle: whole numbers that a float64 holds exactly. */
+function productSum(a: GreyThumb, b: GreyThumb, { x0, x1, y0, y1 }: Rectangle, { dx, dy }: Shift): number {
+  const offset = dy * SIDE + dx;
+  let [even, odd] = [0, 0];
+  for (let y = y0; y < y1; y++) {
+    const end = y * SIDE + x1;
+    let i = y * SIDE + x0;
+    if ((x1 - x0) % 2 === 1) even += a[i]! * b[i + offset]!;
+    for (i += (x1 - x0) % 2; i < end; i += 2) {
+      even += a[i]! * b[i + offset]!;
+      odd += a[i + 1]! * b[i + 1 + offset]!;
+    }
+  }
+  return even + odd;
 }
 
 function overlapOf(dx: number, dy: number): { x0: number; x1: number; y0: number; y1: number } {
@@ -74,7 +172,7 @@ const WINDOW = 8;
 const C1 = (0.01 * 255) ** 2;
 const C2 = (0.03 * 255) ** 2;
 
-function meanSsim(a: Float64Array, b: Float64Array, dx: number, dy: number): number {
+function meanSsim(a: GreyThumb, b: GreyThumb, dx: number, dy: number): number {
   const { x0, x1, y0, y1 } = overlapOf(dx, dy);
   let [sum, windows] = [0, 0];
   for (let y = y0; y + WINDOW <= y1; y += WINDOW / 2)
@@ -85,7 +183,7 @@ function meanSsim(a: Float64Array, b: Float64Array, dx: number, dy: number): num
   return sum / windows;
 }
 
-function ssimAt(a: Float64Array, b: Float64Array, atA: number, atB: number): number {
+function ssimAt(a: GreyThumb, b: GreyThumb, atA: number, atB: number): number {
   const count = WINDOW * WINDOW;
   let [sumA, sumB, squareA, squareB, product] = [0, 0, 0, 0, 0];
   for (let y = 0; y < WINDOW; y++)

@@ -1,7 +1,7 @@
 /** Pixel evidence for pairs that the digests and hashes propose. Each candidate image is decoded once. */
 import pLimit from 'p-limit';
 import { type EvidencePair, isExact } from '../audit/evidence.ts';
-import { type GreyThumb, greyThumbOf, verifyPixels } from '../audit/pixel-verification.ts';
+import { type GreyThumb, greyThumbOf, pixelsThatAgree } from '../audit/pixel-verification.ts';
 import type { ImageId } from '../core/ids.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import type { RgbImage } from '../images/rgb-image.ts';
@@ -43,10 +43,13 @@ export async function verifiedPairs(options: VerifyOptions): Promise<EvidencePai
     let best: EvidencePair | null = null;
     let bestSsim = -Infinity;
     for (const transform of transforms) {
-      const { ncc, ssim } = verifyPixels(thumbs.get(a)!, thumbs.get(b)!, transform);
-      if (ncc < options.floor.ncc || ssim <= bestSsim) continue;
-      best = { type, a, b, evidence: { level: 'verified', ncc, ssim, transform } };
-      bestSsim = ssim;
+      const agreement = pixelsThatAgree(thumbs.get(a)!, thumbs.get(b)!, {
+        transform,
+        floor: options.floor.ncc,
+      });
+      if (agreement === null || agreement.ssim <= bestSsim) continue;
+      best = { type, a, b, evidence: { level: 'verified', ...agreement, transform } };
+      bestSsim = agreement.ssim;
     }
     if (best !== null) found.push(best);
   }

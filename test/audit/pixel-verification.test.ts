@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DIHEDRAL, transformed } from '../../src/audit/dihedral.ts';
-import { greyThumbOf, verifyPixels } from '../../src/audit/pixel-verification.ts';
+import { greyThumbOf, pixelsThatAgree, verifyPixels } from '../../src/audit/pixel-verification.ts';
+import { Rng } from '../../src/core/rng.ts';
 import { blobs, paint } from './sample-images.ts';
 
 describe('pixel verification', () => {
@@ -31,6 +32,27 @@ describe('pixel verification', () => {
       const back = DIHEDRAL.find((one) => transformed(undone, one).data.every((v, i) => v === a[i]))!;
       expect(verifyPixels(a, Uint8Array.from(undone.data), back)).toEqual({ ncc: 1, ssim: 1 });
     }
+  });
+
+  it('with a floor is the same for pictures that agree, and nothing for the others', () => {
+    const pictures = Array.from({ length: 12 }, (_, i) => greyThumbOf(blobs(i >> 1, 128)));
+    // every second one is the one before, disturbed more and more
+    const rng = new Rng(1, 'noise');
+    const seen = { agree: 0, differ: 0 };
+    const disturbed = pictures.map((picture, i) =>
+      i % 2 === 0 ? picture : picture.map((value) => Math.min(255, value + rng.below(1 + 20 * i))),
+    );
+    for (const [i, left] of disturbed.entries())
+      for (const [j, right] of disturbed.entries()) {
+        const transform = DIHEDRAL[(i * 12 + j) % (i === j ? 1 : DIHEDRAL.length)]!;
+        const whole = verifyPixels(left, right, transform);
+        for (const floor of [0.3, 0.8, whole.ncc]) {
+          const found = pixelsThatAgree(left, right, { transform, floor });
+          expect(found, `${i} ${j} ${floor}`).toEqual(whole.ncc < floor ? null : whole);
+          seen[found === null ? 'differ' : 'agree'] += 1;
+        }
+      }
+    expect(Math.min(seen.agree, seen.differ)).toBeGreaterThan(50);
   });
 
   it('does not call two flat pictures alike by correlation', () => {
