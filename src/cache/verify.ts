@@ -163,7 +163,8 @@ async function recordFindings(root: string, fs: CommitFs): Promise<Finding[]> {
     onDamage: ({ failure }, file) =>
       findings.push({ file, problem: 'journal', detail: failure.got ?? failure.what }),
   });
-  const seen = new Set<string>();
+  /** What is wrong with an index file, null for a sound one; snapshots share them. */
+  const indexes = new Map<string, string | null>();
   for (const n of await snapshotNumbers(root, fs)) {
     const found = await tryReadSnapshot(root, n, fs);
     if (found === null) continue;
@@ -172,11 +173,19 @@ async function recordFindings(root: string, fs: CommitFs): Promise<Finding[]> {
       continue;
     }
     for (const segment of Object.values(found.body.spaces).flat()) {
-      if (seen.has(segment.file)) continue;
-      seen.add(segment.file);
-      const parts = await tryReadSegment(root, segment, fs);
-      if ('trouble' in parts)
-        findings.push({ file: `index/${segment.file}`, problem: 'index', detail: parts.trouble });
+      if (!indexes.has(segment.file)) {
+        const parts = await tryReadSegment(root, segment, fs);
+        const trouble = 'trouble' in parts ? parts.trouble : null;
+        indexes.set(segment.file, trouble);
+        if (trouble !== null)
+          findings.push({ file: `index/${segment.file}`, problem: 'index', detail: trouble });
+      }
+      if (indexes.get(segment.file) !== null)
+        findings.push({
+          file: snapshotFile(n),
+          problem: 'snapshot',
+          detail: `names the damaged index file ${segment.file}`,
+        });
     }
   }
   return findings;
@@ -212,7 +221,7 @@ async function unlisted(
         findings.push({
           file: `${folder}/${name}`,
           problem: 'unlisted',
-          detail: 'no journal lists it; the next writer adopts or sets it aside',
+          detail: 'not listed: the next writer adopts it or sets it aside; if it was dropped, gc takes it',
         });
   return findings;
 }

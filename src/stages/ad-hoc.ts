@@ -11,6 +11,8 @@ export interface AdHocOptions {
   readonly evaluation?: string;
   readonly teachers: readonly { readonly name: string; readonly sizesPx: readonly number[] }[];
   readonly views: number;
+  /** Of the cache verb only. */
+  readonly retryFailed?: boolean;
   readonly steps?: number;
   /** Of an audit: a policy file to hold it against, waivers, and whether to calibrate. */
   readonly policy?: string;
@@ -69,7 +71,11 @@ function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
     case 'cache':
       return [
         stage('images', 'index', { dataset: data }),
-        stage('cache', 'cache', { datasets: [{ from: 'images', views }], teachers }),
+        stage('cache', 'cache', {
+          datasets: [{ from: 'images', views }],
+          teachers,
+          ...(options.retryFailed === true ? { retryFailed: true } : {}),
+        }),
       ];
     case 'audit':
     case 'curate':

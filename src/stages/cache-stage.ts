@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { type CachedPart, type RowPlace, openCatalogue } from '../cache/catalogue.ts';
 import { codecName } from '../cache/codecs/codec.ts';
 import { storedTensorOf, targetShapeOf } from '../cache/codecs/stored-tensor.ts';
+import { recordDataset } from '../cache/datasets.ts';
 import { estimateMs } from '../cache/estimate.ts';
 import { type SpaceGroup, type WantedImage, planCache, wantedRows } from '../cache/plan.ts';
 import { publishSnapshot } from '../cache/publish.ts';
@@ -111,6 +112,7 @@ const stage: Stage<CacheParams, StagePlan> = {
     const catalogue = await openCatalogue(context.cacheRoot, {
       only: new Set([...ids.values()].map(spaceIdOf)),
     });
+    await recordDatasets(plan.datasets, context);
     const snapshot = catalogue.isPublished ? catalogue.snapshot : await published(context);
     const rows = wantedRows(plan.wanted);
     const outputs: StageOutput[] = [];
@@ -174,6 +176,21 @@ const stage: Stage<CacheParams, StagePlan> = {
     };
   },
 };
+
+/** Leaves in the cache whose images these are, for coverage; a cache that cannot be written does without. */
+async function recordDatasets(datasets: StagePlan['datasets'], context: StageContext): Promise<void> {
+  const { cacheRoot: root, clock } = context;
+  try {
+    for (const { header, digest, rows } of datasets)
+      await recordDataset(
+        { root, fs: nodeFs, at: clock.nowIso() },
+        { name: header.name, digest, images: rows.map(({ id }) => id) },
+      );
+  } catch (error) {
+    if (!isStillhouseError(error, 'environment')) throw error;
+    context.events.note(`the dataset was not recorded in the cache: ${error.failure.what}`);
+  }
+}
 
 /** A snapshot of what is committed, so that the next run opens no part; a cache that cannot be written does without. */
 async function published(context: StageContext): Promise<{ readonly n: number } | null> {

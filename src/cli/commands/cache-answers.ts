@@ -3,11 +3,13 @@ import * as fsp from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { openCatalogue } from '../../cache/catalogue.ts';
 import { codecName } from '../../cache/codecs/codec.ts';
+import { coverageOf, readDatasets } from '../../cache/datasets.ts';
 import { spaceLabel } from '../../cache/space.ts';
 import { type VerifyLevel, verifyCache } from '../../cache/verify.ts';
 import type { Json } from '../../core/canonical-json.ts';
 import { machineClock } from '../../core/clock.ts';
 import { StillhouseError, systemCodeOf } from '../../core/failure.ts';
+import { nodeFs } from '../../store/commit-fs.ts';
 import { printJson } from '../print-json.ts';
 import { textTable } from '../table.ts';
 
@@ -24,7 +26,9 @@ export interface VerifyOptions extends StoreOptions {
 /** @throws StillhouseError bad-input when the folder is no cache. */
 export async function listCache(options: StoreOptions): Promise<void> {
   await needCache(options.cache);
-  const catalogue = await openCatalogue(resolve(options.cache));
+  const root = resolve(options.cache);
+  const catalogue = await openCatalogue(root);
+  const datasets = await readDatasets(root, nodeFs);
   const spaces = [...catalogue.spaces.values()].map((space) => ({
     space: spaceLabel(space.descriptor),
     id: space.id,
@@ -34,10 +38,14 @@ export async function listCache(options: StoreOptions): Promise<void> {
     failed: space.parts.reduce((sum, part) => sum + part.index.ok.reduce((bad, ok) => bad + (1 - ok), 0), 0),
     parts: space.parts.length,
     bytes: space.parts.reduce((sum, part) => sum + part.entry.sizeBytes, 0),
+    coverage: datasets.map((dataset) => {
+      const { images, covered, rows } = coverageOf(space, dataset);
+      return { dataset: dataset.name, digest: dataset.digest, images, covered, rows };
+    }),
   }));
   const missing = catalogue.missingParts.length;
   if (options.json) {
-    printJson({ root: options.cache, spaces, missingParts: missing });
+    printJson({ root: options.cache, snapshot: catalogue.snapshot, spaces, missingParts: missing });
     return;
   }
   const rows = spaces.map((s) => [
@@ -52,6 +60,20 @@ export async function listCache(options: StoreOptions): Promise<void> {
   ]);
   const header = ['space', 'id', 'shape', 'codec', 'rows', 'failed', 'parts', 'bytes'];
   process.stdout.write(`${textTable(header, rows)}\n`);
+  if (datasets.length > 0) {
+    const lines = spaces.flatMap(({ space, codec, coverage }) =>
+      coverage.map(({ dataset, images, covered, rows }) => [
+        `${space}.${codec}`,
+        dataset,
+        images,
+        covered,
+        `${((100 * covered) / Math.max(1, images)).toFixed(1)} %`,
+        rows,
+      ]),
+    );
+    const columns = ['space', 'dataset', 'images', 'covered', 'share', 'rows'];
+    process.stdout.write(`\n${textTable(columns, lines)}\n`);
+  }
   if (missing > 0)
     process.stdout.write(`${missing} listed parts are gone; the next run computes them again\n`);
 }
@@ -87,7 +109,7 @@ export async function checkCache(options: VerifyOptions): Promise<void> {
 }
 
 /** A mistyped path must not look like an empty cache. */
-async function needCache(folder: string): Promise<void> {
+export async function needCache(folder: string): Promise<void> {
   const path = join(resolve(folder), 'FORMAT');
   await fsp.access(path).catch((error: unknown) => {
     const code = systemCodeOf(error);

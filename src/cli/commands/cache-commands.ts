@@ -1,8 +1,9 @@
-/** `cache ls` and `cache verify`. What they do is loaded when they run: {@link file://./cache-answers.ts}. */
+/** The verbs below `cache`. What they do is loaded when they run: {@link file://./cache-answers.ts} and its neighbours. */
 import type { Command } from 'commander';
 import type { VerifyLevel } from '../../cache/verify.ts';
-import { oneOf } from '../common-options.ts';
+import { oneOf, wholeNumber } from '../common-options.ts';
 import type { StoreOptions, VerifyOptions } from './cache-answers.ts';
+import type { DropOptions, GcOptions, QuotaOptions, TagOptions } from './cache-upkeep.ts';
 
 /** From cheap to thorough; the type fails to check when cache/verify.ts has others. */
 const LEVELS = Object.keys({
@@ -29,6 +30,70 @@ export function addCacheCommands(program: Command): void {
     .action(async (_: unknown, command: Command) => {
       const { checkCache } = await import('./cache-answers.ts');
       await checkCache(command.optsWithGlobals<VerifyOptions>());
+    });
+  addUpkeep(cache);
+}
+
+function addUpkeep(cache: Command): void {
+  withStore(
+    cache.command('du').description('bytes per space, teacher and dataset, and what is not targets'),
+  ).action(async (_: unknown, command: Command) => {
+    const { weighCache } = await import('./cache-upkeep.ts');
+    await weighCache(command.optsWithGlobals<StoreOptions>());
+  });
+  withStore(
+    cache
+      .command('tag')
+      .description('name a snapshot so that it is never collected; without a name, list the tags')
+      .argument('[name]', 'lower-case letters, digits, dots, dashes and underscores'),
+  )
+    .option(
+      '--snapshot <n>',
+      'the snapshot (default: one of what is committed now)',
+      wholeNumber('--snapshot', 1),
+    )
+    .option('--from <n>', 'move the tag, which names this snapshot now', wholeNumber('--from', 1))
+    .option('--delete', 'remove the tag', false)
+    .option('--note <text>', 'why', '')
+    .action(async (name: string | undefined, _: unknown, command: Command) => {
+      const { tagCache } = await import('./cache-upkeep.ts');
+      await tagCache(name ?? null, command.optsWithGlobals<TagOptions>());
+    });
+  withStore(
+    cache
+      .command('drop')
+      .description('take spaces off the list; `gc` removes them later')
+      .argument('<space...>', 'id, label such as nanodet@224.spatial, or teacher'),
+  ).action(async (names: string[], _: unknown, command: Command) => {
+    const { dropFromCache } = await import('./cache-upkeep.ts');
+    await dropFromCache(names, command.optsWithGlobals<DropOptions>());
+  });
+  withStore(
+    cache
+      .command('gc')
+      .description('move what nothing needs to trash, and delete trash whose grace has ended'),
+  )
+    .option('--keep <n>', 'newest snapshots that are kept', wholeNumber('--keep', 1), 3)
+    .option('--grace <span>', 'how long trash can be brought back, such as 24h or 7d', '24h')
+    .option('--dry-run', 'say what would be moved', false)
+    .option('--restore', 'bring trash back and list it again', false)
+    .action(async (_: unknown, command: Command) => {
+      const { collectCache } = await import('./cache-upkeep.ts');
+      await collectCache(command.optsWithGlobals<GcOptions>());
+    });
+  const bytes = (option: string) => wholeNumber(option, 0);
+  withStore(
+    cache
+      .command('quota')
+      .description('bytes the cache may take: soft limits warn, hard ones refuse; 0 lifts a limit'),
+  )
+    .option('--soft <bytes>', 'of the whole cache', bytes('--soft'))
+    .option('--hard <bytes>', 'of the whole cache', bytes('--hard'))
+    .option('--space-soft <bytes>', 'of each space', bytes('--space-soft'))
+    .option('--space-hard <bytes>', 'of each space', bytes('--space-hard'))
+    .action(async (_: unknown, command: Command) => {
+      const { limitCache } = await import('./cache-upkeep.ts');
+      await limitCache(command.optsWithGlobals<QuotaOptions>());
     });
 }
 

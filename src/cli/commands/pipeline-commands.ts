@@ -26,6 +26,7 @@ interface VerbOptions extends CommonOptions {
   readonly waivers?: string;
   readonly scores?: string;
   readonly calibrate?: boolean;
+  readonly retryFailed?: boolean;
 }
 
 export function addPipelineCommands(program: Command, context: ProgramContext): void {
@@ -72,7 +73,7 @@ export function addPipelineCommands(program: Command, context: ProgramContext): 
     ['train', 'eval', 'teacher', 'views', 'steps'],
   );
   const cache = program.command('cache').description('compute the targets of teachers over a dataset, once');
-  configureAdHoc(cache, context, 'cache', ['data', 'teacher', 'views']);
+  configureAdHoc(cache, context, 'cache', ['data', 'teacher', 'views', 'retryFailed']);
 }
 
 /** The engines take a second to load: only a run pays for them, not `--help`. */
@@ -81,7 +82,7 @@ async function runLoaded(input: SessionInput): Promise<void> {
   await runSession(input);
 }
 
-type Wanted = 'data' | 'train' | 'eval' | 'teacher' | 'views' | 'steps' | 'gate';
+type Wanted = 'data' | 'train' | 'eval' | 'teacher' | 'views' | 'steps' | 'gate' | 'retryFailed';
 
 function adHoc(
   program: Command,
@@ -111,6 +112,8 @@ function configureAdHoc(
     );
   if (wanted.includes('views'))
     command.option('--views <n>', 'views per training image, the full one first', wholeNumber('--views', 1));
+  if (wanted.includes('retryFailed'))
+    command.option('--retry-failed', 'try targets again that failed before', false);
   if (wanted.includes('steps')) command.option('--steps <n>', 'training steps', wholeNumber('--steps', 1));
   if (wanted.includes('gate'))
     command
@@ -144,6 +147,7 @@ function pipelineOf(verb: AdHocVerb, wanted: readonly Wanted[], options: VerbOpt
     ...(options.eval === undefined ? {} : { evaluation: options.eval }),
     teachers: (options.teacher ?? []).map(teacherOption),
     views: options.views ?? 1,
+    retryFailed: options.retryFailed ?? false,
     ...(options.steps === undefined ? {} : { steps: options.steps }),
     ...(options.policy === undefined ? {} : { policy: options.policy }),
     ...(options.waivers === undefined ? {} : { waivers: options.waivers }),

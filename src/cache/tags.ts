@@ -1,0 +1,102 @@
+/** Names for snapshots: `tags/<name>.json`. A tagged snapshot, and all that it needs, is never collected. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Clock } from '../core/clock.ts';
+import { StillhouseError, systemCodeOf } from '../core/failure.ts';
+import { sealJson, unsealJson } from '../core/sealed-json.ts';
+import { writeAtomic } from '../store/atomic.ts';
+import { type CommitFs, asStoreFailure } from '../store/commit-fs.ts';
+import { takeLease } from '../store/lease.ts';
+import { listOrNone } from './journal.ts';
+import { readSnapshot } from './snapshot.ts';
+
+const tagSchema = z.strictObject({
+  v: z.literal(1),
+  name: z.string(),
+  n: z.int().min(1),
+  /** Of the snapshot: a tag cannot come to mean another one of the same number. */
+  snapshot: z.string(),
+  at: z.string(),
+  note: z.string(),
+});
+export type Tag = z.infer<typeof tagSchema>;
+
+export const TAG_NAME = /^[a-z0-9][a-z0-9._-]*$/;
+
+/** Every tag, sorted by name. @throws StillhouseError integrity when one is damaged. */
+export async function readTags(root: string, fs: CommitFs): Promise<Tag[]> {
+  const tags: Tag[] = [];
+  for (const file of (await listOrNone(join(root, 'tags'), fs)).sort()) {
+    const tag = file.endsWith('.json') ? await readTag(root, file.slice(0, -5), fs) : null;
+    if (tag) tags.push(tag);
+  }
+  return tags;
+}
+
+/** Null when there is none. @throws StillhouseError integrity when it is damaged. */
+export async function readTag(root: string, name: string, fs: CommitFs): Promise<Tag | null> {
+  const path = join(root, 'tags', `${name}.json`);
+  let text: string;
+  try {
+    text = Buffer.from(await fs.read(path)).toString('utf8');
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return null;
+    throw asStoreFailure(error, path);
+  }
+  const sealed = unsealJson(text);
+  const parsed = 'trouble' in sealed ? null : tagSchema.safeParse(sealed.body);
+  if (parsed?.success === true && parsed.data.name === name) return parsed.data;
+  throw new StillhouseError({
+    kind: 'integrity',
+    what: 'a tag of the cache is damaged',
+    where: path,
+    got: 'trouble' in sealed ? sealed.trouble : 'other members',
+    next: 'remove the file and set the tag again with `stillhouse cache tag`',
+  });
+}
+
+export interface SetTagOptions {
+  readonly root: string;
+  readonly name: string;
+  /** The snapshot it shall mean; null removes the tag. */
+  readonly n: number | null;
+  /** The snapshot it means now, as the caller believes; null: there is no such tag. */
+  readonly expected: number | null;
+  readonly note: string;
+  readonly clock: Clock;
+  readonly fs: CommitFs;
+}
+
+/**
+ * Compare and set: of two that move one tag at once, one is refused.
+ * @throws StillhouseError bad-input when the tag means something else than expected or the snapshot is not there; environment
+ * when another process is changing it.
+ */
+export async function setTag(options: SetTagOptions): Promise<void> {
+  const { root, name, n, expected, note, clock, fs } = options;
+  const snapshot = n === null ? null : await readSnapshot(root, n, fs);
+  const path = join(root, 'tags', `${name}.json`);
+  await fs.makeFolder(join(root, 'tags'));
+  const lease = await takeLease(join(root, 'tags', `.${name}.lock`), fs);
+  try {
+    const now = (await readTag(root, name, fs))?.n ?? null;
+    if (now !== expected)
+      throw new StillhouseError({
+        kind: 'bad-input',
+        what: 'the tag means something else than expected',
+        where: path,
+        wanted: expected === null ? 'no such tag yet' : `snapshot ${expected}`,
+        got: now === null ? 'no such tag' : `snapshot ${now}`,
+        next: 'look at `stillhouse cache tag`, and say with --from what it shall be moved from',
+      });
+    if (n === null || snapshot === null) await fs.remove(path);
+    else
+      await writeAtomic(
+        path,
+        sealJson({ v: 1, name, n, snapshot: snapshot.sha256, at: clock.nowIso(), note }),
+        fs,
+      );
+  } finally {
+    await lease.release();
+  }
+}
