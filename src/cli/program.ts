@@ -25,7 +25,7 @@ export function buildProgram(context: ProgramContext): Command {
   addPipelineCommands(program, context);
   addCacheCommands(program);
   addExportCommand(program);
-  addTeachersCommands(program);
+  addTeachersCommands(program, context);
   addInspectCommand(program);
   return program;
 }

@@ -10,6 +10,7 @@ import { STAGES } from '../stages/registry.ts';
 import { type CommonOptions, cacheRootOf } from './common-options.ts';
 import { printJson } from './print-json.ts';
 import { progressPrinter } from './progress.ts';
+import { standardError } from './status-line.ts';
 import { textTable } from './table.ts';
 import { weightsPlaces } from './weights-options.ts';
 
@@ -27,14 +28,7 @@ export interface SessionInput {
 export async function runSession(input: SessionInput): Promise<void> {
   const { file, path, options, command, signal } = input;
   const pipeline = bindPipeline(file, STAGES, path);
-  const print = progressPrinter(
-    {
-      isTTY: process.stderr.isTTY,
-      columns: process.stderr.columns || 100,
-      write: (text) => void process.stderr.write(text),
-    },
-    machineClock,
-  );
+  const print = progressPrinter(standardError(), machineClock);
   const started = machineClock.nowIso();
   const run: RunOptions = {
     outRoot: resolve(options.out),

@@ -33,16 +33,24 @@ export function weightsPlaces(options: WeightsOptions): WeightsPlaces {
 
 /** HF_ENDPOINT and HF_TOKEN, as other tools of the hub read them. */
 export function hubOfEnvironment(): Hub {
-  const { HF_ENDPOINT: endpoint, HF_TOKEN: token } = process.env;
-  if (endpoint !== undefined && endpoint !== '' && !/^https?:\/\/[^/]/.test(endpoint))
-    throw new StillhouseError({
-      kind: 'usage',
-      what: 'HF_ENDPOINT is no address',
-      wanted: 'https://<host>',
-      got: endpoint,
-      next: 'unset it, or set it to the address of a hub',
-    });
-  return { endpoint: endpoint || PUBLIC_HUB.endpoint, token: token?.trim() || null };
+  const endpoint = process.env['HF_ENDPOINT'] || PUBLIC_HUB.endpoint;
+  if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
+    throw badVariable('HF_ENDPOINT', 'https://<host>', endpoint);
+  const token = process.env['HF_TOKEN']?.trim() || null;
+  if (token !== null && !/^[!-~]+$/.test(token))
+    throw badVariable('HF_TOKEN', 'letters, digits and signs', 'something else (not shown)');
+  return { endpoint, token };
+}
+
+function badVariable(name: string, wanted: string, got: string): StillhouseError {
+  return new StillhouseError({
+    kind: 'usage',
+    what: 'an environment variable has a value it cannot have',
+    where: name,
+    wanted,
+    got,
+    next: `correct ${name}, or unset it`,
+  });
 }
 
 function defaultStore(): string {

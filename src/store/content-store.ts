@@ -33,6 +33,11 @@ export class ContentStore {
     return join(this.root, 'partial', sha256(key).slice(0, 32));
   }
 
+  /** The lease of whoever works on `key`: a download, or a file elsewhere that processes with this store write to. */
+  leasePath(key: string): string {
+    return join(this.root, 'locks', `${sha256(key).slice(0, 32)}.lease`);
+  }
+
   /** Size of a blob, null when it is not here. Its bytes are not looked at. */
   async sizeBytes(digest: Digest): Promise<number | null> {
     const path = this.pathOf(digest);

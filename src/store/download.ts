@@ -26,7 +26,7 @@ export interface DownloadOptions {
   readonly folder: string;
   /** What the file must be; null where the first use decides. */
   readonly wanted: { readonly sha256: Digest | null; readonly sizeBytes: number | null };
-  /** Reads what the first answer tells about the file. */
+  /** Reads what the asked host tells about the file. */
   readonly announcement: (headers: Headers) => Announcement;
   readonly policy: RetryPolicy;
   readonly idleMs: number;
@@ -42,8 +42,8 @@ export interface Downloaded {
   readonly path: string;
   readonly sha256: Digest;
   readonly sizeBytes: number;
-  /** Headers of the first answer of the last attempt. */
-  readonly firstHeaders: Headers;
+  /** What the asked host itself answered to the last attempt. */
+  readonly ownHeaders: Headers;
 }
 
 /** An attempt that brought this much counts as progress: the failures before it are forgotten. */
@@ -69,7 +69,7 @@ export async function download(options: DownloadOptions): Promise<Downloaded> {
         if (expected === null || sha256 === expected) {
           await partial.sync();
           const { path, sizeBytes } = partial;
-          return { path, sha256, sizeBytes, firstHeaders: answer.firstHeaders };
+          return { path, sha256, sizeBytes, ownHeaders: answer.ownHeaders };
         }
         await partial.restart();
         // pieces of two attempts may not belong together; a file that came in one piece is what the server has
@@ -112,7 +112,7 @@ async function pause(trouble: PassingTrouble, failures: number, options: Downloa
 
 interface Brought {
   readonly announced: Announcement;
-  readonly firstHeaders: Headers;
+  readonly ownHeaders: Headers;
 }
 
 /** One attempt: appends what the server sends until the file is whole. */
@@ -133,8 +133,8 @@ async function bring(partial: PartialFile, options: DownloadOptions): Promise<Br
   });
   let isRead = false;
   try {
-    const announced = options.announcement(answer.firstHeaders);
-    const brought = { announced, firstHeaders: answer.firstHeaders };
+    const announced = options.announcement(answer.ownHeaders);
+    const brought = { announced, ownHeaders: answer.ownHeaders };
     if (answer.status === 416 && from > 0) {
       if (rangeOf(answer.headers)?.totalBytes === from) return brought;
       await partial.restart();

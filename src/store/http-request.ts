@@ -27,8 +27,8 @@ export interface HttpAnswer {
   readonly status: number;
   /** Of the last answer. */
   readonly headers: Headers;
-  /** Of the first one: a hub tells there what it then fetches from another host. */
-  readonly firstHeaders: Headers;
+  /** Of the last answer that the asked host itself gave: a hub tells there about a file that another host then sends. */
+  readonly ownHeaders: Headers;
   /** Pieces of the body. Ends early with {@link HttpSilence} when the server falls silent, or with the error of the connection. */
   body(): AsyncGenerator<Uint8Array, void, void>;
   /** Lets the connection go without the body. */
@@ -56,7 +56,8 @@ export async function request(options: HttpRequest): Promise<HttpAnswer> {
   try {
     idle.listen();
     let url = checkedUrl(options.url);
-    let firstHeaders: Headers | null = null;
+    let ownHeaders = new Headers();
+    const ownOrigin = url.origin;
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
       const response = await fetch(url, {
         method: options.method,
@@ -71,9 +72,9 @@ export async function request(options: HttpRequest): Promise<HttpAnswer> {
         },
       });
       idle.listen();
-      firstHeaders ??= response.headers;
+      if (url.origin === ownOrigin) ownHeaders = response.headers;
       if (!REDIRECTS.has(response.status) || options.followRedirects === false)
-        return answerOf(response, firstHeaders, idle);
+        return answerOf(response, ownHeaders, idle);
       await response.body?.cancel();
       url = nextUrl(url, response);
     }
@@ -153,11 +154,11 @@ function idleGuard({ idleMs, signal }: HttpRequest): IdleGuard {
   };
 }
 
-function answerOf(response: Response, firstHeaders: Headers, idle: IdleGuard): HttpAnswer {
+function answerOf(response: Response, ownHeaders: Headers, idle: IdleGuard): HttpAnswer {
   return {
     status: response.status,
     headers: response.headers,
-    firstHeaders,
+    ownHeaders,
     discard: async () => {
       idle.stop();
       await response.body?.cancel();

@@ -93,11 +93,13 @@ export function unreachable(url: string, got: string, cause: unknown): Stillhous
   );
 }
 
-/** fetch hides the reason in a chain of causes; the innermost one with a code tells most. */
+/** fetch hides the reason in a chain of causes: the innermost tells most. */
 function causeOf(error: Error): { readonly code: string; readonly text: string } {
-  let found = { code: '', text: error.message };
-  for (let at: unknown = error; at instanceof Error; at = at.cause)
-    if ('code' in at && typeof at.code === 'string')
-      found = { code: at.code, text: `${at.code} (${at.message})` };
-  return found;
+  let [innermost, code] = [error, ''];
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    innermost = at;
+    if ('code' in at && typeof at.code === 'string') code = at.code;
+  }
+  const { message } = innermost;
+  return { code, text: [code, message].filter((part) => part !== '').join(': ') };
 }

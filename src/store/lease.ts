@@ -5,6 +5,7 @@
  */
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import type { Timer } from '../core/clock.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { writeIfAbsent } from './atomic.ts';
 import { type CommitFs, asStoreFailure, nodeFs } from './commit-fs.ts';
@@ -63,6 +64,35 @@ export async function tryLease(
 }
 
 /** Null when the lease is ours, else the living process that holds it. */
+export interface WaitOptions {
+  readonly timer: Timer;
+  readonly signal: AbortSignal;
+  /** Between two looks. */
+  readonly everyMs: number;
+  /** How long the holder may show no progress before waiting ends: on another machine it may have died. */
+  readonly patienceMs: number;
+  /** Something that changes while the holder works. */
+  readonly progress: () => Promise<unknown>;
+  /** Called once, when there is something to wait for. */
+  readonly onWait: (owner: ProcessIdentity) => void;
+}
+
+/** Waits for a living holder. @throws StillhouseError environment when it shows no progress for too long. */
+export async function awaitLease(path: string, options: WaitOptions, fs: CommitFs = nodeFs): Promise<Lease> {
+  const { timer } = options;
+  let seen: unknown;
+  let seenAtMs = timer.elapsedMs();
+  for (let look = 0; ; look++) {
+    const taken = await tryLease(path, fs);
+    if (!('owner' in taken)) return taken;
+    if (look === 0) options.onWait(taken.owner);
+    const progress = await options.progress();
+    if (progress !== seen) [seen, seenAtMs] = [progress, timer.elapsedMs()];
+    if (timer.elapsedMs() - seenAtMs >= options.patienceMs) throw busy(path, taken.owner);
+    await timer.sleep(options.everyMs, options.signal);
+  }
+}
+
 async function settle(path: string, mine: ProcessIdentity, fs: CommitFs): Promise<ProcessIdentity | null> {
   const file = JSON.stringify(mine);
   for (let attempt = 0; attempt < 10; attempt++) {

@@ -30,7 +30,8 @@ export async function presenceOf(teacher: LoadedTeacher): Promise<WeightsPresenc
   return { state: isWhole ? state : 'missing', sizeBytes };
 }
 
-async function sizeHere(
+/** Size of a file that is here; null for one that is not. */
+export async function sizeHere(
   { uri, sha256 }: WantedFile,
   { places, folder }: LoadedTeacher,
 ): Promise<number | null> {

@@ -13,6 +13,8 @@ import { type WeightsPins, readPins } from './weights-lock.ts';
 import { isRemote, nameBeside } from './weights-uri.ts';
 
 export interface WeightsFile {
+  /** As the manifest has it. */
+  readonly uri: string;
   readonly path: string;
   readonly sha256: Digest;
 }
@@ -31,7 +33,7 @@ export async function locateWeights(teacher: LoadedTeacher): Promise<WeightsFile
   const wanted = await wantedFiles(teacher);
   const found: WeightsFile[] = [];
   for (const { uri, sha256, path } of await placesOf(teacher, wanted))
-    found.push({ path, sha256: await verified({ uri, sha256, path }, teacher) });
+    found.push({ uri, path, sha256: await verified({ uri, sha256, path }, teacher) });
   return found;
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type ProgressTarget, progressPrinter, progressText } from '../../src/cli/progress.ts';
+import { progressPrinter, progressText } from '../../src/cli/progress.ts';
+import type { ProgressTarget } from '../../src/cli/status-line.ts';
 import { textTable } from '../../src/cli/table.ts';
 import type { RunEvent } from '../../src/run/events.ts';
 

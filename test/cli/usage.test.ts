@@ -15,8 +15,9 @@ const VERBS: readonly (readonly [verb: string, ...options: string[]])[] = [
   ['cache ls', '--cache', '--json'],
   ['cache verify', '--level', '--repair', '--json'],
   ['export', '<run>', '--to', '--batch', '--json'],
-  ['teachers', 'ls', 'check'],
-  ['teachers ls', '--json'],
+  ['teachers', 'ls', 'pull', 'check'],
+  ['teachers ls', '--size', '--store', '--lock', '--json'],
+  ['teachers pull', '<teachers...>', '--update', '--dry-run', '--store', '--lock', 'HF_TOKEN', '--json'],
   ['teachers check', '<teacher>', '--size', '--image', '--json'],
   ['inspect', '<path>', '--rows', '--json'],
 ];

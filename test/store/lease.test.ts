@@ -1,11 +1,12 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, relative } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { type Lease, takeLease } from '../../src/store/lease.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { type Lease, type WaitOptions, awaitLease, takeLease } from '../../src/store/lease.ts';
 import { thisProcess } from '../../src/store/process-identity.ts';
 import { failing } from '../support/failing.ts';
 import { failingFs } from '../support/failing-fs.ts';
+import { manualTimer } from '../support/manual-timer.ts';
 import { compileRooms, deadPid, startProcess } from '../support/other-process.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -158,5 +159,60 @@ describe('a lease between processes', () => {
     await expect(takeLease(path)).rejects.toEqual(busy(winner.child.pid!, path));
     await winner.kill();
     await (await takeLease(path)).release();
+  });
+});
+
+describe('waiting for a lease', () => {
+  const waiting = (change: Partial<WaitOptions> = {}): WaitOptions => ({
+    timer: manualTimer(),
+    signal: new AbortController().signal,
+    everyMs: 500,
+    patienceMs: 5000,
+    progress: () => Promise.resolve(0),
+    onWait: () => undefined,
+    ...change,
+  });
+
+  it('of nobody takes no time', async () => {
+    const path = join(await tempFolder(), '.lease');
+    const timer = manualTimer();
+    const onWait = vi.fn();
+    await (await awaitLease(path, waiting({ timer, onWait }))).release();
+    expect([timer.waitsMs, onWait.mock.calls]).toEqual([[], []]);
+  });
+
+  it('ends when the holder lets it go, and says once for whom it waits', async () => {
+    const path = join(await tempFolder(), '.lease');
+    const held = await takeLease(path);
+    const onWait = vi.fn();
+    let looks = 0;
+    const progress = async (): Promise<number> => {
+      if (++looks === 3) await held.release();
+      return looks;
+    };
+    await (await awaitLease(path, waiting({ onWait, progress }))).release();
+    expect(looks).toBe(3);
+    expect(onWait.mock.calls).toEqual([[thisProcess()]]);
+  });
+
+  it('goes on as long as the holder gets on, and ends when it does not', async () => {
+    const path = join(await tempFolder(), '.lease');
+    const held = await takeLease(path);
+    const timer = manualTimer();
+    let looks = 0;
+    const progress = (): Promise<number> => Promise.resolve(Math.min(40, ++looks));
+    await expect(awaitLease(path, waiting({ timer, progress }))).rejects.toEqual(busy(process.pid, path));
+    expect(timer.elapsedMs()).toBe(39 * 500 + 5000);
+    await held.release();
+  });
+
+  it('ends when it is asked to stop', async () => {
+    const path = join(await tempFolder(), '.lease');
+    const held = await takeLease(path);
+    const controller = new AbortController();
+    const stopped = new Error('stopped');
+    const onWait = (): void => controller.abort(stopped);
+    await expect(awaitLease(path, waiting({ signal: controller.signal, onWait }))).rejects.toBe(stopped);
+    await held.release();
   });
 });

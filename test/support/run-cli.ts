@@ -22,12 +22,18 @@ export interface CliOptions {
   readonly cwd: string;
   /** The command is started through this one: `['setpriv', '--reuid=1', ...]`. */
   readonly through?: readonly string[];
+  /** On top of the environment of the tests. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
-export function startCli(args: readonly string[], { cwd, through = [] }: CliOptions): CliProcess {
+export function startCli(args: readonly string[], { cwd, through = [], env = {} }: CliOptions): CliProcess {
   if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: npm run build`);
   const [command, ...rest] = [...through, process.execPath, MAIN, ...args];
-  const child = spawn(command!, rest, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command!, rest, {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));

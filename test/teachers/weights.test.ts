@@ -53,11 +53,11 @@ describe('weights', () => {
     const relative = await teacherWith({ uri: 'file:w.onnx' });
     const path = join(relative.folder, 'w.onnx');
     await writeFile(path, 'weights');
-    const wanted = [{ path, sha256: sha256('weights') }];
-    expect(await locateWeights(relative)).toEqual(wanted);
+    const wanted = { path, sha256: sha256('weights') };
+    expect(await locateWeights(relative)).toEqual([{ uri: 'file:w.onnx', ...wanted }]);
     expect(
       await locateWeights(await teacherWith({ uri: `file:${path}`, sha256: sha256('weights') })),
-    ).toEqual(wanted);
+    ).toEqual([{ uri: `file:${path}`, ...wanted }]);
   });
 
   it('of an npm: URI lie in the installed package, scoped or not', async () => {

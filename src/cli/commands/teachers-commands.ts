@@ -1,10 +1,12 @@
-/** `teachers ls` and `teachers check`. What they do is loaded when they run: {@link file://./teachers-answers.ts}. */
+/** `teachers ls`, `pull` and `check`. What they do is loaded when they run: {@link file://./teachers-answers.ts}. */
 import type { Command } from 'commander';
 import { usage, wholeNumber } from '../common-options.ts';
+import type { ProgramContext } from '../program-context.ts';
 import { withWeightsOptions } from '../weights-options.ts';
+import type { PullCommandOptions } from './pull-answer.ts';
 import type { CheckOptions, ListOptions } from './teachers-answers.ts';
 
-export function addTeachersCommands(program: Command): void {
+export function addTeachersCommands(program: Command, context: ProgramContext): void {
   const teachers = program
     .command('teachers')
     .description('the teachers: what they give and cost, their weights');
@@ -19,6 +21,22 @@ export function addTeachersCommands(program: Command): void {
   ).action(async (names: readonly string[], options: ListOptions) => {
     const { listTeachers } = await import('./teachers-answers.ts');
     await listTeachers(names, options);
+  });
+  withWeightsOptions(
+    teachers
+      .command('pull')
+      .description('download the weights of teachers, once and verified; goes on where it was interrupted')
+      .argument('<teachers...>', given)
+      .option('--update', 'pin what the servers have now, in place of what was pinned before', false)
+      .option('--dry-run', 'print what would be downloaded from where, and write nothing', false)
+      .option('--json', 'one JSON document on stdout; progress stays on stderr', false)
+      .addHelpText(
+        'after',
+        '\nEnvironment: HF_TOKEN (sent to the hub only), HF_ENDPOINT (default https://huggingface.co), STILLHOUSE_HOME',
+      ),
+  ).action(async (names: readonly string[], options: PullCommandOptions) => {
+    const { pullTeachers } = await import('./pull-answer.ts');
+    await pullTeachers(names, options, context);
   });
   withWeightsOptions(
     teachers
