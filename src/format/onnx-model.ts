@@ -1,14 +1,12 @@
 /**
- * ONNX protobuf models: build, encode, decode, and cut (ONNX IR spec, https://onnx.ai/onnx/repo-docs/IR.html).
- * What we build is opset {@link ONNX_OPSET}, IR version 8; what we read and cut may be any opset.
+ * ONNX protobuf models that we build: opset {@link ONNX_OPSET}, IR version 8 (ONNX IR spec,
+ * https://onnx.ai/onnx/repo-docs/IR.html). Models of others are read by onnx-outline.ts and cut by onnx-cut.ts.
  */
 import onnxProto from 'onnx-proto';
-import { StillhouseError } from '../core/failure.ts';
-import { nearestNames } from '../core/nearest-names.ts';
 
 const { onnx } = onnxProto;
 
-/** A decoded model, as the protobuf holds it. */
+/** A model, as the protobuf holds it. */
 export type OnnxModel = onnxProto.onnx.IModelProto;
 
 /** Opset of the models we build: the first where every Reduce* takes its axes as an input. */
@@ -96,110 +94,6 @@ export function buildOnnx(graph: OnnxGraph): OnnxModel {
 /** The protobuf bytes that onnxruntime loads. */
 export function encodeOnnx(model: OnnxModel): Uint8Array {
   return onnx.ModelProto.encode(model).finish();
-}
-
-/** @throws StillhouseError bad-input when the bytes are not an ONNX model with a graph. */
-export function decodeOnnx(bytes: Uint8Array): OnnxModel {
-  let model: OnnxModel;
-  try {
-    model = onnx.ModelProto.decode(bytes);
-  } catch (cause) {
-    throw notAModel(bytes, cause);
-  }
-  if (!model.graph?.node?.length) throw notAModel(bytes);
-  return model;
-}
-
-function notAModel(bytes: Uint8Array, cause?: unknown): StillhouseError {
-  return new StillhouseError(
-    {
-      kind: 'bad-input',
-      what: 'not an ONNX model',
-      wanted: 'the protobuf bytes of a ModelProto with at least one node',
-      got: `${bytes.length} bytes that do not decode to one`,
-      next: 'check that the file was downloaded whole and is not a Git LFS pointer',
-    },
-    cause,
-  );
-}
-
-/** Version of the default operator set that the model asks for; 1 when it names none. */
-export function opsetOf(model: OnnxModel): number {
-  const entry = model.opsetImport?.find((set) => !set.domain || set.domain === 'ai.onnx');
-  return Number(entry?.version ?? 1);
-}
-
-export interface WithOutputsOptions {
-  /** Keep the model's own outputs, before the new ones, and prune nothing they need. Default false: they are replaced. */
-  readonly keepOwn?: boolean;
-}
-
-/**
- * Makes the named tensors the model's outputs, in that order, and prunes every node and initializer that no output needs, so
- * that a tap on an inner layer does not pay for the head. Graph inputs stay. Works on any opset.
- * @throws StillhouseError bad-input when a name is no tensor of the graph; the message lists the nearest names.
- */
-export function withOutputs(
-  bytes: Uint8Array,
-  names: readonly string[],
-  options: WithOutputsOptions = {},
-): Uint8Array {
-  const model = decodeOnnx(bytes);
-  const graph = model.graph!;
-  const nodes = graph.node ?? [];
-  const own = options.keepOwn ? (graph.output ?? []) : [];
-  const wanted = [...new Set(names)].filter((name) => own.every((info) => info.name !== name));
-  const produced = new Set(nodes.flatMap((node) => node.output ?? []));
-  for (const name of wanted) if (!produced.has(name)) throw unknownTensor(name, produced);
-
-  const known = new Map(
-    [...(graph.valueInfo ?? []), ...(graph.output ?? [])].map((info) => [info.name, info]),
-  );
-  const outputs = [...own, ...wanted.map((name) => known.get(name) ?? { name })];
-  const needed = new Set(outputs.map((info) => info.name!));
-  // Nodes are stored in topological order (IR spec), so one backward pass meets every consumer before its producer.
-  const kept = nodes
-    .toReversed()
-    .filter((node) => {
-      if (!node.output?.some((name) => needed.has(name))) return false;
-      for (const name of namesReadBy(node)) needed.add(name);
-      return true;
-    })
-    .toReversed();
-  const initializers = graph.initializer ?? [];
-  const dropped = new Set(initializers.filter((one) => !needed.has(one.name!)).map((one) => one.name!));
-  return encodeOnnx({
-    ...model,
-    graph: {
-      ...graph,
-      node: kept,
-      output: outputs,
-      initializer: initializers.filter((one) => !dropped.has(one.name!)),
-      // IR versions below 4 list every initializer among the inputs too.
-      input: (graph.input ?? []).filter((info) => !dropped.has(info.name!)),
-      valueInfo: (graph.valueInfo ?? []).filter((info) => needed.has(info.name!)),
-    },
-  });
-}
-
-/** Tensor names a node reads, those captured by its subgraphs (If, Loop, Scan) included. */
-function namesReadBy(node: onnxProto.onnx.INodeProto): string[] {
-  const graphs = (node.attribute ?? []).flatMap((one) => [...(one.g ? [one.g] : []), ...(one.graphs ?? [])]);
-  const inner = graphs.flatMap((graph) => [
-    ...(graph.node ?? []).flatMap(namesReadBy),
-    ...(graph.output ?? []).map((info) => info.name ?? ''),
-  ]);
-  return [...(node.input ?? []), ...inner].filter((name) => name !== '');
-}
-
-function unknownTensor(name: string, known: ReadonlySet<string>): StillhouseError {
-  return new StillhouseError({
-    kind: 'bad-input',
-    what: `the model has no tensor named ${name}`,
-    wanted: 'the output name of one of its nodes',
-    got: `${name}; nearest: ${nearestNames(name, known, 5).join(', ')}`,
-    next: 'correct the tap in the teacher manifest',
-  });
 }
 
 function valueInfoProto(info: OnnxValueInfo): onnxProto.onnx.IValueInfoProto {

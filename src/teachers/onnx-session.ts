@@ -4,16 +4,21 @@
  */
 import * as ort from 'onnxruntime-node';
 import { StillhouseError } from '../core/failure.ts';
+import { encodeHalf } from '../core/half.ts';
+import type { InputDtype } from './graph-input.ts';
+import type { OnnxModelSource } from './onnx-file.ts';
 import type { TapPlan } from './taps.ts';
 import { readTap } from './taps.ts';
 import type { TapShape, TeacherAnswer, TeacherSession } from './teacher.ts';
 
 export interface OnnxSessionOptions {
   /** The graph; its outputs include every tapped tensor. */
-  readonly onnx: Uint8Array;
+  readonly model: OnnxModelSource;
   /** Named in messages. */
   readonly teacher: string;
   readonly inputName: string;
+  /** What the graph takes; floats are rounded to halves on the way in. */
+  readonly inputDtype: InputDtype;
   /** Shape of the input without the batch: [3, size, size] or [size, size, 3]. */
   readonly imageShape: readonly number[];
   /** False for a graph whose input is one image with no batch axis; then `batch` is 1. */
@@ -27,21 +32,25 @@ export interface OnnxSessionOptions {
 
 export async function openOnnxSession(options: OnnxSessionOptions): Promise<TeacherSession> {
   const session = await createSession(options);
-  if (!session.inputNames.includes(options.inputName)) {
-    await session.release();
-    throw misfit(options, `an input named ${options.inputName}`, `inputs ${session.inputNames.join(', ')}`);
-  }
   const { summary, spatial } = options.taps;
   const fetches = [...new Set([summary?.tensor, spatial?.tensor].filter((name) => name !== undefined))];
   const values = options.imageShape.reduce((product, size) => product * size, options.batch);
   const inputDims = options.batchAxis ? [options.batch, ...options.imageShape] : [...options.imageShape];
 
   const forward = async (pixels: Float32Array): Promise<Record<string, ort.Tensor>> => {
-    const input = new ort.Tensor('float32', pixels, inputDims);
+    const input =
+      options.inputDtype === 'float32'
+        ? new ort.Tensor('float32', pixels, inputDims)
+        : new ort.Tensor('float16', encodeHalf(pixels), inputDims);
     try {
       return await session.run({ [options.inputName]: input }, fetches);
     } catch (error) {
-      throw misfit(options, `a graph that takes float32 [${inputDims.join(',')}]`, messageOf(error), error);
+      throw misfit(
+        options,
+        `a graph that takes ${options.inputDtype} [${inputDims.join(',')}]`,
+        messageOf(error),
+        error,
+      );
     }
   };
   const answer = async (pixels: Float32Array, rows: number): Promise<TeacherAnswer> => {
@@ -105,17 +114,25 @@ async function createSession(options: OnnxSessionOptions): Promise<ort.Inference
 }
 
 function sessionOn(
-  { onnx, threads }: OnnxSessionOptions,
+  { model, threads }: OnnxSessionOptions,
   providers: readonly string[],
 ): Promise<ort.InferenceSession> {
   // errors reach the caller as exceptions; the engine's own log would only print them a second time
   ort.env.logLevel = 'fatal';
-  return ort.InferenceSession.create(onnx, {
+  const options: ort.InferenceSession.SessionOptions = {
     executionProviders: [...providers],
     intraOpNumThreads: threads,
     graphOptimizationLevel: 'all',
     logSeverityLevel: 4,
-  });
+  };
+  if ('path' in model) return ort.InferenceSession.create(model.path, options);
+  const folder = model.externalFolder;
+  return ort.InferenceSession.create(
+    model.bytes,
+    folder === null
+      ? options
+      : { ...options, extra: { session: { model_external_initializers_file_folder_path: folder } } },
+  );
 }
 
 /** Tells a machine without the device from a graph that no device could load. */
@@ -129,8 +146,10 @@ async function loadsOnCpu(options: OnnxSessionOptions): Promise<boolean> {
   }
 }
 
+/** What the engine said, without the place in its own sources that it begins with. */
 function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).trim();
+  const text = (error instanceof Error ? error.message : String(error)).trim();
+  return text.replace(/^\/\S*onnxruntime\S*:\d+ .*?\) (?=[A-Z])/s, '');
 }
 
 function noDevice(options: OnnxSessionOptions, got: string, cause: unknown): StillhouseError {

@@ -2,21 +2,22 @@
  * A teacher on this machine: weights located and verified, graph cut to its taps. TFJS graph models are traced to ONNX at the
  * asked size, so one engine runs everything (design.md §4).
  */
-import * as fsp from 'node:fs/promises';
 import * as ort from 'onnxruntime-node';
 import { traceGraphModel } from '../compile/trace-graph-model.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { digestOf } from '../core/digest.ts';
-import { StillhouseError, isStillhouseError } from '../core/failure.ts';
+import { StillhouseError } from '../core/failure.ts';
 import type { Digest } from '../core/ids.ts';
-import { withOutputs } from '../format/onnx-model.ts';
+import { weightsPrecisionOf } from '../format/onnx-precision.ts';
+import { type InputDtype, graphInputOf } from './graph-input.ts';
+import { type OnnxModelSource, modelWithTaps, readOnnxFile } from './onnx-file.ts';
 import { openOnnxSession } from './onnx-session.ts';
 import { checkSize } from './preprocess.ts';
 import type { LoadedTeacher } from './registry.ts';
 import type { TapPlan } from './taps.ts';
-import type { SummaryTap } from './teacher-manifest.ts';
+import { type SummaryTap, cellPxOf } from './teacher-manifest.ts';
 import type { RuntimeClass, TeacherSession } from './teacher.ts';
-import { locateWeights } from './weights.ts';
+import { type WeightsFile, locateWeights } from './weights.ts';
 
 export interface OpenOptions {
   readonly device: string;
@@ -36,13 +37,19 @@ const TRACE_VERSION = 1;
 /** @throws StillhouseError environment or integrity when weights are missing or are not those of the manifest. */
 export async function identifyTeacher(teacher: LoadedTeacher, device: string): Promise<TeacherIdentity> {
   const files = await locateWeights(teacher);
+  const onnx =
+    teacher.manifest.engine === 'onnx' ? readOnnxFile(files[0]!.path, placeOf(teacher, files[0]!)) : null;
+  const listed = new Set(files.map(({ path }) => path));
+  // data that the manifest does not list is as much a part of the weights
+  for (const path of onnx?.externalPaths ?? [])
+    if (!listed.has(path)) files.push({ uri: `file:${path}`, path, sha256: await teacher.digests.of(path) });
   return {
     weightsSha256: files.length === 1 ? files[0]!.sha256 : digestOf(files.map(({ sha256 }) => sha256)),
     runtime: {
       engine: teacher.manifest.engine === 'onnx' ? 'onnxruntime' : `onnxruntime via trace ${TRACE_VERSION}`,
       version: ort.env.versions.node ?? ort.env.versions.common,
       provider: providerOf(device),
-      precision: 'f32',
+      precision: onnx === null ? 'f32' : weightsPrecisionOf(onnx.outline),
     },
   };
 }
@@ -57,26 +64,36 @@ export async function openTeacher(
   checkSize(manifest, input.sizePx);
   const [weights] = await locateWeights(teacher);
   const { sizePx } = input;
-  const batch = manifest.input.batch === 'any' ? input.batch : 1;
   const batchAxis = manifest.input.batch !== 'none';
   const imageShape = manifest.input.layout === 'NCHW' ? [3, sizePx, sizePx] : [sizePx, sizePx, 3];
   const taps = tapsOf(teacher);
   const outputs = [
     ...new Set([taps.summary?.tensor, taps.spatial?.tensor].filter((name) => name !== undefined)),
   ];
-  const onnx =
-    manifest.engine === 'tfjs'
-      ? await traceGraphModel({
-          modelPath: weights!.path,
-          inputName: manifest.input.name,
-          inputShape: batchAxis ? [batch, ...imageShape] : imageShape,
-          outputs,
-        })
-      : cutToTaps(await fsp.readFile(weights!.path), outputs, `${manifest.name} (${weights!.path})`);
+  let batch = manifest.input.batch === 'any' ? input.batch : 1;
+  let inputDtype: InputDtype = 'float32';
+  let model: OnnxModelSource;
+  if (manifest.engine === 'tfjs') {
+    const bytes = await traceGraphModel({
+      modelPath: weights!.path,
+      inputName: manifest.input.name,
+      inputShape: batchAxis ? [batch, ...imageShape] : imageShape,
+      outputs,
+    });
+    model = { bytes, externalFolder: null };
+  } else {
+    const where = placeOf(teacher, weights!);
+    const cut = modelWithTaps(readOnnxFile(weights!.path, where), outputs, where);
+    const wanted = graphInputOf(manifest, cut.inputs, sizePx);
+    batch = wanted.fixedBatch ?? batch;
+    inputDtype = wanted.dtype;
+    model = cut.model;
+  }
   const session = await openOnnxSession({
-    onnx,
+    model,
     teacher: manifest.name,
     inputName: manifest.input.name,
+    inputDtype,
     imageShape,
     batchAxis,
     sizePx,
@@ -95,15 +112,7 @@ export async function openTeacher(
   return session;
 }
 
-/** @throws StillhouseError bad-input naming the teacher and the nearest tensors when a tap is no tensor of the graph. */
-function cutToTaps(bytes: Uint8Array, outputs: readonly string[], where: string): Uint8Array {
-  try {
-    return withOutputs(bytes, outputs);
-  } catch (error) {
-    if (!isStillhouseError(error) || error.failure.where !== undefined) throw error;
-    throw new StillhouseError({ ...error.failure, where }, error);
-  }
-}
+const placeOf = ({ manifest }: LoadedTeacher, { path }: WeightsFile): string => `${manifest.name} (${path})`;
 
 /** The execution provider for a device. `auto` takes the best bundled one that needs nothing else: the CPU. */
 function providerOf(device: string): string {
@@ -158,9 +167,11 @@ function checkChannels({ manifest }: LoadedTeacher, session: TeacherSession): vo
 
 /** The grid that the manifest's stride or patch promises. @throws StillhouseError bad-input when the model gives another. */
 function checkGrid({ manifest }: LoadedTeacher, session: TeacherSession): void {
-  const cell = manifest.spatial && (manifest.spatial.stridePx ?? manifest.spatial.patchPx);
-  if (cell === null || cell === undefined || session.spatial === null) return;
-  const wanted = session.sizePx / cell;
+  if (manifest.spatial === null || session.spatial === null) return;
+  const cell = cellPxOf(manifest.spatial);
+  // patches that do not fit are left out; strided convolutions pad
+  const exact = session.sizePx / cell;
+  const wanted = manifest.spatial.patchPx === undefined ? Math.ceil(exact) : Math.floor(exact);
   const [h, w] = session.spatial.shape;
   if (h === wanted && w === wanted) return;
   throw new StillhouseError({

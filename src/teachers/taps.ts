@@ -5,6 +5,7 @@
 import type { Tensor } from 'onnxruntime-node';
 import type { Json } from '../core/canonical-json.ts';
 import { StillhouseError } from '../core/failure.ts';
+import { decodeHalf } from '../core/half.ts';
 
 export type SummaryForm = 'vector' | 'mean-pool' | 'cls';
 export type SpatialLayout = 'NCHW' | 'NHWC' | 'tokens';
@@ -35,11 +36,13 @@ export interface TapValues {
 
 /** @throws StillhouseError bad-input when the tensor's rank or type does not fit the tap. */
 export function readTap(tap: TapPlan, tensor: Tensor, rows: number, teacher: string): TapValues {
-  const data = tensor.data;
-  if (!(data instanceof Float32Array)) throw unfit(tap, tensor, teacher, 'float32 values');
+  const data = floatsOf(tensor);
+  if (data === null) throw unfit(tap, tensor, teacher, 'float32 or float16 values');
   if (tap.kind === 'summary' && tap.form === 'vector') {
-    if (tensor.dims.length !== 2) throw unfit(tap, tensor, teacher, '[batch, D]');
-    const width = tensor.dims[1]!;
+    // [batch, 1, D] and [batch, D, 1, 1] are vectors too
+    const long = tensor.dims.slice(1).filter((side) => side !== 1);
+    if (tensor.dims.length < 2 || long.length > 1) throw unfit(tap, tensor, teacher, '[batch, D]');
+    const width = long[0] ?? 1;
     return { shape: [width], values: data.slice(0, rows * width) };
   }
   if (tap.kind === 'summary' && tap.form === 'cls') {
@@ -53,6 +56,14 @@ export function readTap(tap: TapPlan, tensor: Tensor, rows: number, teacher: str
   }
   const map = spatialMap(tap, tensor, data, rows, teacher);
   return tap.kind === 'spatial' ? map : meanPool(map, rows);
+}
+
+/** Halves are widened; every one of them is a float32. Null for another type. */
+function floatsOf({ type, data }: Tensor): Float32Array | null {
+  if (data instanceof Float32Array) return data;
+  // an engine on a Node that has Float16Array gives that, on others the bits
+  if (type !== 'float16' || !ArrayBuffer.isView(data)) return null;
+  return decodeHalf(new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2));
 }
 
 function spatialMap(
@@ -69,7 +80,9 @@ function spatialMap(
       throw unfit(tap, tensor, teacher, '[batch, tokens, C]');
     const side = Math.sqrt(tokens - tap.prefixTokens);
     if (!Number.isInteger(side) || side < 1)
-      throw unfit(tap, tensor, teacher, `a square number of tokens after ${tap.prefixTokens} prefix tokens`);
+      throw unfit(tap, tensor, teacher, `a square number of tokens after ${tap.prefixTokens} prefix tokens`, {
+        next: prefixAdvice(tokens),
+      });
     const values = new Float32Array(rows * side * side * width);
     for (let row = 0; row < rows; row++) {
       const start = (row * tokens + tap.prefixTokens) * width;
@@ -114,13 +127,25 @@ function meanPool(map: TapValues, rows: number): TapValues {
   return { shape: [channels], values };
 }
 
-function unfit(tap: TapPlan, tensor: Tensor, teacher: string, wanted: string): StillhouseError {
+/** CLS and registers are few: the largest square below the number of tokens is most likely the grid. */
+function prefixAdvice(tokens: number): string {
+  const side = Math.floor(Math.sqrt(tokens));
+  return `correct prefixTokens in the teacher manifest: ${tokens - side * side} would leave ${side} x ${side} tokens`;
+}
+
+function unfit(
+  tap: TapPlan,
+  tensor: Tensor,
+  teacher: string,
+  wanted: string,
+  { next = 'correct the tap in the teacher manifest' }: { readonly next?: string } = {},
+): StillhouseError {
   return new StillhouseError({
     kind: 'bad-input',
     what: `the ${tap.kind} tap of a teacher does not fit its tensor`,
     where: `${teacher}, tensor ${tap.tensor}`,
     wanted,
     got: `${tensor.type} [${tensor.dims.join(',')}]`,
-    next: 'correct the tap in the teacher manifest',
+    next,
   });
 }

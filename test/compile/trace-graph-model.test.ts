@@ -6,7 +6,7 @@ import * as ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { traceGraphModel } from '../../src/compile/trace-graph-model.ts';
 import { Rng } from '../../src/core/rng.ts';
-import { decodeOnnx } from '../../src/format/onnx-model.ts';
+import { decodeOnnx } from '../support/decode-onnx.ts';
 
 tf.enableProdMode();
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CompiledStep } from '../../src/compile/compiled-step.ts';
 import { type TracedStep, traceStep } from '../../src/compile/trace-step.ts';
 import { StillhouseError } from '../../src/core/failure.ts';
-import { decodeOnnx } from '../../src/format/onnx-model.ts';
+import { decodeOnnx } from '../support/decode-onnx.ts';
 import { INPUTS, feedsOf, tinyVit } from './tiny-vit.ts';
 
 tf.enableProdMode();

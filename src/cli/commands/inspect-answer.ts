@@ -3,7 +3,9 @@ import * as fsp from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Json } from '../../core/canonical-json.ts';
 import { StillhouseError, systemCodeOf } from '../../core/failure.ts';
-import { decodeOnnx } from '../../format/onnx-model.ts';
+import { withFileSource } from '../../format/byte-source.ts';
+import { type OnnxPort, outlineOnnx } from '../../format/onnx-outline.ts';
+import { weightsPrecisionOf } from '../../format/onnx-precision.ts';
 import { readParquet } from '../../format/parquet-table.ts';
 import { readPartIndex, readPartLayout } from '../../format/tensor-part-layout.ts';
 import { decodeCheckpoint } from '../../student/checkpoint.ts';
@@ -25,6 +27,7 @@ export async function describePath(path: string, rows: number): Promise<Json> {
     );
   });
   if (stat.isDirectory()) return describeFolder(path);
+  if (path.endsWith('.onnx')) return describeOnnx(path);
   const bytes = await fsp.readFile(path);
   const kind = /\.(\w+)$/.exec(path)?.[1] ?? '';
   switch (kind) {
@@ -58,16 +61,6 @@ export async function describePath(path: string, rows: number): Promise<Json> {
         targets: state.config.targets,
       };
     }
-    case 'onnx': {
-      const { graph, opsetImport } = decodeOnnx(bytes);
-      return {
-        kind: 'ONNX model',
-        nodes: graph?.node?.length ?? 0,
-        inputs: graph?.input?.map(({ name }) => name ?? '') ?? [],
-        outputs: graph?.output?.map(({ name }) => name ?? '') ?? [],
-        opset: opsetImport?.map(({ domain, version }) => `${domain ?? ''} ${String(version)}`.trim()) ?? [],
-      };
-    }
     case 'json':
       return { kind: 'JSON', content: jsonOf(bytes, path) };
     default:
@@ -80,6 +73,23 @@ export async function describePath(path: string, rows: number): Promise<Json> {
         next: 'name one of those',
       });
   }
+}
+
+/** Of any size: the values of its tensors are not read. */
+function describeOnnx(path: string): Json {
+  const outline = withFileSource(path, (source) => outlineOnnx(source, path));
+  const portText = ({ name, dtype, shape }: OnnxPort): string =>
+    `${name} ${dtype} [${shape?.map((side) => side ?? '?').join(', ') ?? '?'}]`;
+  return {
+    kind: 'ONNX model',
+    nodes: outline.nodes.length,
+    inputs: outline.inputs.map(portText),
+    outputs: outline.outputs.map(portText),
+    weights: weightsPrecisionOf(outline),
+    externalFiles: [...outline.externalFiles],
+    irVersion: outline.irVersion,
+    opset: [...outline.opsets].map(([domain, version]) => `${domain} ${version}`.trim()),
+  };
 }
 
 function jsonOf(bytes: Buffer, path: string): Json {
