@@ -131,8 +131,8 @@ class OutlineBuilder {
       this.#places.model.push(field.whole);
       if (field.number === 1) this.#irVersion = field.value;
       else if (field.number === 8) {
-        const { domain, version } = onnx.OperatorSetIdProto.decode(this.#bytes(field));
-        this.#opsets.set(domain === 'ai.onnx' ? '' : domain, Number(version));
+        const opset: onnxProto.onnx.IOperatorSetIdProto = onnx.OperatorSetIdProto.decode(this.#bytes(field));
+        this.#opsets.set(opset.domain === 'ai.onnx' ? '' : (opset.domain ?? ''), Number(opset.version));
       }
     }
   }

