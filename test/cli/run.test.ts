@@ -86,7 +86,12 @@ describe('--json', () => {
       },
       'teachers check tiny.yaml --size 16': { teacher: 'tiny', taps: [{ shape: [8] }, { shape: [4, 4, 8] }] },
       'inspect out/targets': { kind: 'run', stages: [{ id: 'cache' }, { id: 'images' }] },
-      'inspect tiny.onnx': { kind: 'ONNX model', inputs: ['x'], outputs: ['map'] },
+      'inspect tiny.onnx': {
+        kind: 'ONNX model',
+        inputs: ['x float32 [n, 3, s, s]'],
+        outputs: ['map float32 [m, 8, h, w]'],
+        weights: 'f32',
+      },
       'inspect out/targets/images/images.parquet': { kind: 'Parquet table', rows: 12 },
     };
     for (const [args, wanted] of Object.entries(answers)) {
