@@ -1,6 +1,6 @@
 /**
  * Resampling that equals Pillow's `Image.resize(size, resample, box=...)` on 8-bit RGB, bit for bit: the processors that teachers
- * were trained with run on Pillow, and other libraries differ from it (decisions/0004). Two passes, across and then down, each
+ * were trained with run on Pillow, and other libraries differ from it (decisions/0011). Two passes, across and then down, each
  * with fixed-point weights and rounded to bytes. Pure and synchronous: usable in any worker thread.
  */
 import { type AxisWeights, type Kernel, nearestAlong, weightsAlong } from './resample-weights.ts';
