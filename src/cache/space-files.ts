@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Json, canonicalJson } from '../core/canonical-json.ts';
 import { StillhouseError } from '../core/failure.ts';
 import { writeIfAbsent } from '../store/atomic.ts';
-import { type CommitFs, nodeFs } from '../store/commit-fs.ts';
+import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
 import { listOrNone } from './journal.ts';
 import { type SpaceDescriptor, spaceIdOf } from './space.ts';
 
@@ -14,8 +14,10 @@ export async function registerSpace(
   fs: CommitFs = nodeFs,
 ): Promise<void> {
   const path = join(root, 'spaces', `${spaceIdOf(space)}.json`);
-  await writeIfAbsent(path, `${canonicalJson(space as unknown as Json)}\n`, fs);
+  await writeIfAbsent(path, textOf(space), fs);
 }
+
+const textOf = (space: SpaceDescriptor): string => `${canonicalJson(space as unknown as Json)}\n`;
 
 export interface SpaceFile {
   /** `spaces/<name>` below the root. */
@@ -30,13 +32,14 @@ export interface SpaceFile {
 export async function readSpaceFiles(root: string, fs: CommitFs): Promise<SpaceFile[]> {
   const found: SpaceFile[] = [];
   for (const name of (await listOrNone(join(root, 'spaces'), fs)).sort()) {
-    const value = parseJson(Buffer.from(await fs.read(join(root, 'spaces', name))).toString('utf8'));
+    const text = await readText(join(root, 'spaces', name), fs);
+    const value = parseJson(text);
     const descriptor = typeof value === 'object' && value !== null ? (value as SpaceDescriptor) : null;
     const got = descriptor === null ? 'no JSON object' : spaceIdOf(descriptor);
     found.push({
       file: `spaces/${name}`,
-      descriptor: `${got}.json` === name ? descriptor : null,
-      got,
+      descriptor: `${got}.json` === name && text === textOf(descriptor!) ? descriptor : null,
+      got: `${got}.json` === name ? 'the right content in another form' : got,
     });
   }
   return found;
@@ -55,6 +58,14 @@ export async function readDescriptors(root: string, fs: CommitFs): Promise<Space
       next: 'restore the file from a copy, or run `stillhouse cache verify --repair`: the next run writes it anew',
     });
   });
+}
+
+async function readText(path: string, fs: CommitFs): Promise<string> {
+  try {
+    return Buffer.from(await fs.read(path)).toString('utf8');
+  } catch (error) {
+    throw asStoreFailure(error, path);
+  }
 }
 
 function parseJson(text: string): unknown {

@@ -81,8 +81,7 @@ export async function verifyCache(options: VerifyOptions): Promise<VerifyResult>
   );
   const spaces = new Map<string, SpaceDescriptor>();
   for (const { file, descriptor, got } of await readSpaceFiles(root, fs))
-    if (descriptor === null)
-      findings.push({ file, problem: 'space', detail: `was changed, its content has the id ${got}` });
+    if (descriptor === null) findings.push({ file, problem: 'space', detail: `was changed: ${got}` });
     else spaces.set(spaceFolderName(descriptor), descriptor);
   let rows = 0;
   let bytesRead = 0;

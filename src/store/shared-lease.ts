@@ -67,10 +67,15 @@ export async function holdLease(options: HoldOptions): Promise<SharedLease> {
     return writeAtomic(path, `${JSON.stringify(record)}\n`, fs);
   };
   await write();
+  // a folder that was removed is not made again
+  const renew = async (): Promise<void> => {
+    await fs.sizeBytes(path);
+    await write();
+  };
   let renewing: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
     // a renewal that fails is made up for by the next; on this host the process itself is the proof
-    renewing = write().catch((error: unknown) => {
+    renewing = renew().catch((error: unknown) => {
       if (!(error instanceof Error)) throw error;
     });
   }, ttlMs / 3);

@@ -234,12 +234,15 @@ export function reader(options: ConstructorParameters<typeof TargetReader>[0] = 
 export async function contentOf(root: string): Promise<Map<string, readonly number[] | null>> {
   const content = new Map<string, readonly number[] | null>();
   const targets = new TargetReader();
-  for (const cached of (await openCatalogue(root)).spaces.values())
-    for (const key of cached.rows.keys()) {
-      const out = new Float32Array(rowValuesOf(targetShapeOf(cached.descriptor)));
-      const ok = await targets.readInto(cached, key, out);
-      content.set(`${spaceLabel(cached.descriptor)} ${key}`, ok ? [...out] : null);
-    }
-  await targets.close();
+  try {
+    for (const cached of (await openCatalogue(root)).spaces.values())
+      for (const key of cached.rows.keys()) {
+        const out = new Float32Array(rowValuesOf(targetShapeOf(cached.descriptor)));
+        const ok = await targets.readInto(cached, key, out);
+        content.set(`${spaceLabel(cached.descriptor)} ${key}`, ok ? [...out] : null);
+      }
+  } finally {
+    await targets.close();
+  }
   return content;
 }

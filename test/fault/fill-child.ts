@@ -13,6 +13,7 @@ import { sha256 } from '../../src/core/digest.ts';
 import { imageId } from '../../src/core/ids.ts';
 import { FULL_VIEW, type View } from '../../src/images/view.ts';
 import { inlineRenderPool } from '../../src/teachers/render-pool.ts';
+import { type CommitFs, nodeFs } from '../../src/store/commit-fs.ts';
 import type { TeacherSession } from '../../src/teachers/teacher.ts';
 
 const IMAGES = 60;
@@ -60,14 +61,47 @@ const session = (sizePx: number): TeacherSession => ({
   close: () => Promise.resolve(),
 });
 
-async function main(root: string): Promise<void> {
+/** Kills this process before its nth call that changes the disk; a write is torn then. */
+function dyingFs(killAt: number): CommitFs {
+  let calls = 0;
+  const die = (): void => process.kill(process.pid, 'SIGKILL') as unknown as void;
+  const step = (): void => {
+    calls += 1;
+    if (calls === killAt) die();
+  };
+  return {
+    ...nodeFs,
+    makeFolder: (path) => (step(), nodeFs.makeFolder(path)),
+    writeNew: async (path, bytes) => {
+      calls += 1;
+      if (calls === killAt) {
+        const whole = bytes instanceof Uint8Array ? bytes : Buffer.concat(bytes);
+        await nodeFs.writeNew(path, whole.subarray(0, whole.length >> 1));
+        die();
+      }
+      await nodeFs.writeNew(path, bytes);
+    },
+    rename: (from, to) => (step(), nodeFs.rename(from, to)),
+    link: (from, to) => (step(), nodeFs.link(from, to)),
+    remove: (path) => (step(), nodeFs.remove(path)),
+    syncFolder: (path) => (step(), nodeFs.syncFolder(path)),
+  };
+}
+
+async function main(root: string, killAt: number): Promise<void> {
   print('ready');
   const groups = [2, 4].map((sizePx): SpaceGroup => ({
     teacher: 'formula',
     sizePx,
     spaces: [space(sizePx, 'summary'), space(sizePx, 'spatial')],
   }));
-  const { writer } = await CacheWriter.open({ root, writer: `pid-${process.pid}`, clock: machineClock });
+  const { writer } = await CacheWriter.open({
+    root,
+    writer: `pid-${process.pid}`,
+    clock: machineClock,
+    publishEveryMs: 0,
+    fs: dyingFs(killAt),
+  });
   const commit = writer.commit.bind(writer);
   writer.commit = async (parts) => {
     const entries = await commit(parts);
@@ -118,6 +152,7 @@ async function main(root: string): Promise<void> {
     signal: new AbortController().signal,
     onProgress: () => undefined,
   });
+  await writer.close();
 }
 
-await main(process.argv[2]!);
+await main(process.argv[2]!, Number(process.argv[3] ?? 0));

@@ -19,7 +19,10 @@ import { Rng } from '../../src/core/rng.ts';
 import { rowValuesOf } from '../../src/format/tensor-part.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
-const KILLS = 60;
+const KILLS = 300;
+
+/** File-system calls of opening a cache, two commits and two snapshots, and some of the third. */
+const STEPS = 110;
 
 const DIST = join(import.meta.dirname, '..', '..', 'dist');
 
@@ -52,8 +55,15 @@ interface ChildRun {
 }
 
 /** Runs the child; kills it `killAfterMs` after it said that it is ready, or lets it finish. */
-async function runChild(script: string, root: string, killAfterMs: number | null): Promise<ChildRun> {
-  const child = spawn(process.execPath, [script, root], { stdio: ['ignore', 'pipe', 'inherit'] });
+async function runChild(
+  script: string,
+  root: string,
+  killAfterMs: number | null,
+  killAtStep = 0,
+): Promise<ChildRun> {
+  const child = spawn(process.execPath, [script, root, String(killAtStep)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const ended = once(child, 'exit');
   const lines: string[] = [];
   const output = createInterface({ input: child.stdout });
@@ -141,6 +151,7 @@ it(`a cache whose writer is killed ${KILLS} times loses nothing that was committ
       const opened = await CacheWriter.open({ root, writer: `test-${seen.kills}`, clock: machineClock });
       seen.adopted += opened.adopted;
       seen.quarantined += opened.quarantined;
+      await opened.writer.abandon();
       const { findings } = await verifyCache({ root, level: 'rows', repair: null });
       expect(findings).toEqual([]);
       held = (await contentOf(root)).digests.size;
@@ -153,4 +164,49 @@ it(`a cache whose writer is killed ${KILLS} times loses nothing that was committ
   // kills between a rename and its journal entry, or the test would show less than it says
   expect(seen.commits).toBeGreaterThan(0);
   expect(seen.adopted).toBeGreaterThan(0);
-});
+}, 600_000);
+
+it('a process killed before every step of opening, committing and publishing loses nothing that was committed', async () => {
+  const folder = await tempFolder();
+  const script = await compileChild(folder);
+  await runChild(script, join(folder, 'truth'), null);
+  const truth = (await contentOf(join(folder, 'truth'))).digests;
+  let steps = 0;
+  for (let step = 1; step <= STEPS; step++) {
+    const root = join(folder, `step-${step}`);
+    const run = await runChild(script, root, null, step);
+    expect(run.killed, `step ${step}`).toBe(true);
+    steps += 1;
+    const found = await contentOf(root);
+    expect(
+      run.committed.filter((file) => !found.files.has(file)),
+      `step ${step}`,
+    ).toEqual([]);
+    const wrong = [...found.digests].filter(([target, digest]) => truth.get(target) !== digest);
+    expect([wrong, found.missingParts], `step ${step}`).toEqual([[], 0]);
+    const { writer } = await CacheWriter.open({ root, writer: 'after', clock: machineClock });
+    await writer.close();
+    const { findings } = await verifyCache({ root, level: 'rows', repair: null });
+    expect(findings, `step ${step}`).toEqual([]);
+    expect((await contentOf(root)).digests.size).toBeGreaterThanOrEqual(found.digests.size);
+  }
+  console.log(`killed before each of ${steps} steps, the first two commits and snapshots among them`);
+}, 600_000);
+
+it('eight processes that fill one cache at once lose nothing and disturb nobody', async () => {
+  const folder = await tempFolder();
+  const script = await compileChild(folder);
+  await runChild(script, join(folder, 'truth'), null);
+  const root = join(folder, 'shared');
+  const runs = await Promise.all(Array.from({ length: 8 }, () => runChild(script, root, null)));
+  const { digests, files, missingParts } = await contentOf(root);
+  expect(digests).toEqual((await contentOf(join(folder, 'truth'))).digests);
+  expect([
+    runs.flatMap(({ committed }) => committed).filter((file) => !files.has(file)),
+    missingParts,
+  ]).toEqual([[], 0]);
+  expect((await verifyCache({ root, level: 'rows', repair: null })).findings).toEqual([]);
+  console.log(
+    `8 writers committed ${runs.flatMap(({ committed }) => committed).length} parts, ${files.size} different ones`,
+  );
+}, 300_000);
