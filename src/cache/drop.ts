@@ -4,7 +4,7 @@ import { StillhouseError } from '../core/failure.ts';
 import type { CommitFs } from '../store/commit-fs.ts';
 import { appendJournal } from './journal.ts';
 import { readPartList } from './part-list.ts';
-import { spaceFolderName, spaceIdOf, spaceLabel, codedLabel, type SpaceDescriptor } from './space.ts';
+import { codedLabel, namesOf, spaceFolderName } from './space.ts';
 import { readDescriptors } from './space-files.ts';
 
 export interface DropOptions {
@@ -45,10 +45,3 @@ export async function dropSpaces(
     bytes: parts.reduce((sum, { part }) => sum + part.sizeBytes, 0),
   };
 }
-
-const namesOf = (space: SpaceDescriptor): string[] => [
-  spaceIdOf(space),
-  spaceLabel(space),
-  codedLabel(space),
-  space.teacher.name,
-];

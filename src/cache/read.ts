@@ -61,11 +61,22 @@ export class TargetReader {
     const width = rowValuesOf(readShapeOf(space.descriptor, form));
     if (out.length !== width)
       throw new Error(`internal: a target of ${width} values is read into ${out.length}`);
-    const place = space.rows.get(key);
-    if (place === undefined || place.part.index.ok[place.row] === 0) {
+    const bytes = await this.readStored(space, key);
+    if (bytes === null) {
       out.fill(0);
       return false;
     }
+    (await this.#codecOf(space)).decode(bytes, out, form);
+    return true;
+  }
+
+  /**
+   * The payload row of `key` as its codec stored it, null when it is absent or not ok.
+   * @throws StillhouseError integrity when the bytes do not match their CRC, or the part is gone or too short.
+   */
+  async readStored(space: CachedSpace, key: RowKey): Promise<Uint8Array | null> {
+    const place = space.rows.get(key);
+    if (place === undefined || place.part.index.ok[place.row] === 0) return null;
     const bytes = await this.#row(place);
     if (crc32(bytes) !== place.part.index.crc32[place.row])
       throw new StillhouseError({
@@ -74,8 +85,7 @@ export class TargetReader {
         where: `${place.part.path}, row ${place.row}`,
         next: REPAIR,
       });
-    (await this.#codecOf(space)).decode(bytes, out, form);
-    return true;
+    return bytes;
   }
 
   /** Opened once per space: i8p and i4p build their rotation then. */

@@ -66,3 +66,11 @@ export function codedLabel(space: SpaceDescriptor): string {
 export function spaceFolderName(space: SpaceDescriptor): string {
   return `${codedLabel(space)}.${spaceIdOf(space)}`;
 }
+
+/** All that a person may call a space: its id, its labels, its teacher. */
+export const namesOf = (space: SpaceDescriptor): string[] => [
+  spaceIdOf(space),
+  spaceLabel(space),
+  codedLabel(space),
+  space.teacher.name,
+];

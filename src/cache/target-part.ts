@@ -1,7 +1,7 @@
 /** From a teacher's answers to the rows of a part: encoded values, what that cost, and a reason for every row that has none. */
-import { KEY_BYTES, VIEW_BYTES, rowValuesOf } from '../format/tensor-part.ts';
+import { KEY_BYTES, type TensorValues, VIEW_BYTES, rowValuesOf } from '../format/tensor-part.ts';
 import { CodecErrorSums } from './codecs/codec-error.ts';
-import { newTensorValues } from './codecs/stored-tensor.ts';
+import { newTensorValues, storedTensorOf } from './codecs/stored-tensor.ts';
 import { openCodec } from './codecs/open-codec.ts';
 import type { TargetCodec } from './codecs/target-codec.ts';
 import type { WantedRow } from './plan.ts';
@@ -15,11 +15,11 @@ import type { PartToWrite } from './write.ts';
  */
 export function partOf(
   space: SpaceDescriptor,
-  rows: readonly WantedRow[],
+  rows: readonly Pick<WantedRow, 'key'>[],
   values: Float32Array,
   codec: TargetCodec = openCodec(space, null),
 ): PartToWrite {
-  const { shape, dtype, dimNames } = codec.stored;
+  const { shape, dtype } = codec.stored;
   const width = rowValuesOf(space.shape);
   const storedWidth = rowValuesOf(shape);
   const payload = newTensorValues(dtype, rows.length * storedWidth);
@@ -34,23 +34,31 @@ export function partOf(
     stored.fill(0);
     failures.push({ row, reason: trouble });
   }
+  const part = storedPart(space, rows, payload);
+  return { ...part, part: { ...part.part, ok }, failures, codecError: sums.result() };
+}
+
+/** Rows that are encoded already, all of them usable. `payload` [rows, ...stored shape]. */
+export function storedPart(
+  space: SpaceDescriptor,
+  rows: readonly Pick<WantedRow, 'key'>[],
+  payload: TensorValues,
+): PartToWrite {
   const keys = Buffer.concat(rows.map((row) => Buffer.from(row.key.slice(0, KEY_BYTES * 2), 'hex')));
   const views = Buffer.concat(rows.map((row) => Buffer.from(row.key.slice(KEY_BYTES * 2), 'hex')));
   if (views.length !== rows.length * VIEW_BYTES) throw new Error('internal: a row key has the wrong length');
   return {
     space,
     part: {
-      shape,
-      dimNames,
-      dtype,
+      ...storedTensorOf(space),
       rows: rows.length,
       keys: ownBytes(keys),
       views: ownBytes(views),
-      ok,
+      ok: new Uint8Array(rows.length).fill(1),
       payload,
     },
-    failures,
-    codecError: sums.result(),
+    failures: [],
+    codecError: null,
   };
 }
 

@@ -64,7 +64,9 @@ const session = (sizePx: number): TeacherSession => ({
 /** Kills this process before its nth call that changes the disk; a write is torn then. */
 function dyingFs(killAt: number): CommitFs {
   let calls = 0;
-  const die = (): void => process.kill(process.pid, 'SIGKILL') as unknown as void;
+  const die = (): void => {
+    process.kill(process.pid, 'SIGKILL');
+  };
   const step = (): void => {
     calls += 1;
     if (calls === killAt) die();

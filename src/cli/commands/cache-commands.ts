@@ -1,8 +1,10 @@
 /** The verbs below `cache`. What they do is loaded when they run: {@link file://./cache-answers.ts} and its neighbours. */
 import type { Command } from 'commander';
+import type { ExportFormat } from '../../cache/export.ts';
 import type { VerifyLevel } from '../../cache/verify.ts';
 import { oneOf, wholeNumber } from '../common-options.ts';
 import type { StoreOptions, VerifyOptions } from './cache-answers.ts';
+import type { ExportCommandOptions, ImportCommandOptions } from './cache-exchange.ts';
 import type { DropOptions, GcOptions, QuotaOptions, TagOptions } from './cache-upkeep.ts';
 
 /** From cheap to thorough; the type fails to check when cache/verify.ts has others. */
@@ -32,6 +34,7 @@ export function addCacheCommands(program: Command): void {
       await checkCache(command.optsWithGlobals<VerifyOptions>());
     });
   addUpkeep(cache);
+  addExchange(cache);
 }
 
 function addUpkeep(cache: Command): void {
@@ -94,6 +97,53 @@ function addUpkeep(cache: Command): void {
     .action(async (_: unknown, command: Command) => {
       const { limitCache } = await import('./cache-upkeep.ts');
       await limitCache(command.optsWithGlobals<QuotaOptions>());
+    });
+}
+
+/** The type fails to check when cache/export.ts has others. */
+const FORMATS = Object.keys({
+  parquet: 0,
+  webdataset: 0,
+  safetensors: 0,
+} satisfies Record<ExportFormat, number>) as ExportFormat[];
+
+function addExchange(cache: Command): void {
+  withStore(
+    cache
+      .command('export')
+      .description('write targets for other programs: Parquet, WebDataset tar, safetensors')
+      .argument('[space...]', 'id, label or teacher (default: all)'),
+  )
+    .requiredOption('--to <folder>', 'where the files go')
+    .option('--format <name>', FORMATS.join(' | '), oneOf('--format', FORMATS), 'parquet')
+    .option(
+      '--values <form>',
+      'decoded (floats in the space of the teacher) | stored (bytes of the codec)',
+      oneOf('--values', ['decoded', 'stored'] as const),
+      'decoded',
+    )
+    .option('--shard-rows <n>', 'rows per file', wholeNumber('--shard-rows', 1), 1000)
+    .action(async (names: string[], _: unknown, command: Command) => {
+      const { exportCache } = await import('./cache-exchange.ts');
+      await exportCache(names, command.optsWithGlobals<ExportCommandOptions>());
+    });
+  withStore(
+    cache
+      .command('import')
+      .description('read an export back, or feature tars in the layout of Theia')
+      .argument('<path...>', 'a folder that `cache export` wrote, or .tar files'),
+  )
+    .option('--dataset <folder>', 'an indexed dataset (out/<run>/images): finds the image of a key in a tar')
+    .option('--px <n>', 'input size that the features in a tar were computed at', wholeNumber('--px', 1), 224)
+    .option(
+      '--codec <name>',
+      'f16 | f32, of features in a tar',
+      oneOf('--codec', ['f16', 'f32'] as const),
+      'f16',
+    )
+    .action(async (paths: string[], _: unknown, command: Command) => {
+      const { importIntoCache } = await import('./cache-exchange.ts');
+      await importIntoCache(paths, command.optsWithGlobals<ImportCommandOptions>());
     });
 }
 
