@@ -128,6 +128,26 @@ export function compareRow(
   }
 }
 
+/** Adds the standardised error alone. */
+export function compareStandardised(
+  { source, decoded, channels }: Omit<ComparedRow, 'precision'>,
+  precision: Float64Array,
+  sums: CodecErrorSums,
+): void {
+  for (let at = 0; at < source.length; at += channels) {
+    let standardised = 0;
+    for (let c = 0; c < channels; c++) {
+      const difference = source[at + c]! - decoded[at + c]!;
+      standardised += difference * difference * precision[c]!;
+    }
+    sums.addStandardised(standardised / channels);
+  }
+}
+
+/** 1 / variance by channel; a channel that never moves counts for nothing. */
+export const precisionOf = (std: Float64Array): Float64Array =>
+  std.map((deviation) => (deviation > 0 ? 1 / (deviation * deviation) : 0));
+
 export function cosineOf(dot: number, squareA: number, squareB: number): number {
   if (squareA === 0 || squareB === 0) return squareA === squareB ? 1 : 0;
   return Math.min(1, dot / Math.sqrt(squareA * squareB));

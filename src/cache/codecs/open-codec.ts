@@ -1,5 +1,7 @@
 /** From a codec's description to what encodes and decodes. */
+import { channelCodec } from './channel-codec.ts';
 import { floatCodec, halfCodec } from './plain-codecs.ts';
+import { rotatedCodec } from './rotated-codec.ts';
 import type { CodedShape } from './stored-tensor.ts';
 import type { CodecStatistics, TargetCodec } from './target-codec.ts';
 
@@ -11,8 +13,15 @@ export function openCodec(coded: CodedShape, statistics: CodecStatistics | null)
     case 'f16':
       return halfCodec(coded, statistics);
     case 'i8c':
+      return channelCodec(coded, needed(statistics));
     case 'i8p':
     case 'i4p':
-      throw new Error(`internal: codec ${coded.codec.id} is not there yet`);
+      return rotatedCodec(coded, needed(statistics));
   }
+}
+
+function needed(statistics: CodecStatistics | null): CodecStatistics {
+  if (statistics === null)
+    throw new Error('internal: a codec that is built from statistics was opened without any');
+  return statistics;
 }

@@ -1,13 +1,11 @@
 /** f32 and f16: the values themselves, after pooling. */
 import { decodeHalf, encodeHalf } from '../../core/half.ts';
 import { rowValuesOf } from '../../format/tensor-part.ts';
-import { compareRow } from './codec-error.ts';
+import { compareRow, precisionOf } from './codec-error.ts';
+import { halfSource, troubleBeyond } from './half-source.ts';
 import { poolGrid } from './pool-grid.ts';
 import { type CodedShape, storedTensorOf, targetShapeOf } from './stored-tensor.ts';
-import type { CodecStatistics, EncodeTrouble, TargetCodec } from './target-codec.ts';
-
-/** Largest finite binary16 value: anything beyond would silently become infinity. */
-const HALF_MAX = 65504;
+import type { CodecStatistics, TargetCodec } from './target-codec.ts';
 
 export function floatCodec(coded: CodedShape): TargetCodec {
   return {
@@ -18,7 +16,8 @@ export function floatCodec(coded: CodedShape): TargetCodec {
     },
     decode: (row, out, form) => {
       if (form === 'normalised') throw new Error('internal: f32 has no normalised form');
-      out.set(new Float32Array(aligned(row, 4).buffer, aligned(row, 4).byteOffset, out.length));
+      const bytes = aligned(row, 4);
+      out.set(new Float32Array(bytes.buffer, bytes.byteOffset, out.length));
     },
   };
 }
@@ -26,18 +25,22 @@ export function floatCodec(coded: CodedShape): TargetCodec {
 export function halfCodec(coded: CodedShape, statistics: CodecStatistics | null): TargetCodec {
   const target = targetShapeOf(coded);
   const channels = target.at(-1)!;
-  const pooled = new Float32Array(rowValuesOf(target));
-  const decoded = new Float32Array(pooled.length);
+  const source = halfSource(coded);
+  const decoded = new Float32Array(rowValuesOf(target));
   const precision = statistics && precisionOf(statistics.std);
   return {
     stored: storedTensorOf(coded),
     encode: (values, row, sums) => {
-      poolGrid(values, coded, pooled);
-      const trouble = troubleBeyond(pooled, HALF_MAX);
+      const trouble = source.load(values);
       if (trouble !== null) return trouble;
-      encodeHalf(pooled, row as Uint16Array);
-      decodeHalf(row as Uint16Array, decoded);
-      compareRow({ source: pooled, decoded, channels, precision }, sums);
+      if (coded.codec.pool === undefined) {
+        (row as Uint16Array).set(source.halves);
+        compareRow({ source: values, decoded: source.values, channels, precision }, sums);
+      } else {
+        encodeHalf(source.values, row as Uint16Array);
+        decodeHalf(row as Uint16Array, decoded);
+        compareRow({ source: source.values, decoded, channels, precision }, sums);
+      }
       return null;
     },
     decode: (row, out, form) => {
@@ -46,23 +49,6 @@ export function halfCodec(coded: CodedShape, statistics: CodecStatistics | null)
       decodeHalf(new Uint16Array(bytes.buffer, bytes.byteOffset, out.length), out);
     },
   };
-}
-
-/** 1 / variance; a channel that never moves counts for nothing. */
-export const precisionOf = (std: Float64Array): Float64Array =>
-  std.map((deviation) => (deviation > 0 ? 1 / (deviation * deviation) : 0));
-
-/** The first trouble of a row; `most` is the largest magnitude that can be stored. */
-export function troubleBeyond(values: Float32Array, most: number): EncodeTrouble | null {
-  let beyond = false;
-  for (let i = 0; i < values.length; i++) {
-    const magnitude = Math.abs(values[i]!);
-    if (magnitude < most) continue;
-    // also true of NaN, which is less than nothing
-    if (!(magnitude < Infinity)) return 'non-finite';
-    if (magnitude > most) beyond = true;
-  }
-  return beyond ? 'beyond-f16' : null;
 }
 
 /** Bytes at an offset that is a multiple of `size`, copied only where they are not. */

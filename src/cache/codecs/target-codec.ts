@@ -23,8 +23,11 @@ export interface TargetCodec {
   decode(row: Uint8Array, out: Float32Array, form: TargetForm): void;
 }
 
-/** `non-finite`: NaN or infinity. `beyond-f16`: finite, but binary16 has no such value. */
-export type EncodeTrouble = 'non-finite' | 'beyond-f16';
+/**
+ * `non-finite`: NaN or infinity. `beyond-f16`: finite, but binary16 has no such value. `beyond-codec`: so far from what the
+ * statistics say that no scale fits.
+ */
+export type EncodeTrouble = 'non-finite' | 'beyond-f16' | 'beyond-codec';
 
 /** What a codec is built from besides its description. */
 export interface CodecStatistics {

@@ -1,0 +1,109 @@
+/** i8p and i4p: values rounded to binary16, pooled, brought to normalised PHI-S space, and quantised token by token. */
+import { PackedMatrix } from '../../core/linear-algebra/packed-matrix.ts';
+import { rowValuesOf } from '../../format/tensor-part.ts';
+import { type CodecErrorSums, compareStandardised, cosineOf, precisionOf } from './codec-error.ts';
+import { type PhiS, forwardMatrix, inverseMatrix, phiS } from './phi-s.ts';
+import { halfSource } from './half-source.ts';
+import { type CodedShape, keptChannels, storedTensorOf, targetShapeOf } from './stored-tensor.ts';
+import type { CodecStatistics, TargetCodec } from './target-codec.ts';
+import { int4Quantiser, int8Quantiser } from './token-quantisers.ts';
+
+/** One target in this many is decoded while encoding, to measure the standardised error: that costs another rotation. */
+const STANDARDISED_EVERY = 8;
+
+export function rotatedCodec(coded: CodedShape, statistics: CodecStatistics): TargetCodec {
+  const channels = coded.shape.at(-1)!;
+  const kept = keptChannels(coded);
+  if (statistics.mean.length !== channels)
+    throw new Error(`internal: statistics of ${statistics.mean.length} channels for ${channels}`);
+  const transform = phiS(statistics, kept);
+  const forward = new PackedMatrix(forwardMatrix(transform), { dtype: 'float32', k: channels, n: kept });
+  const inverse = new PackedMatrix(inverseMatrix(transform), { dtype: 'float32', k: kept, n: channels });
+  const quantiser = coded.codec.id === 'i8p' ? int8Quantiser(kept) : int4Quantiser(kept);
+  const source = halfSource(coded);
+  const tokens = rowValuesOf(targetShapeOf(coded)) / channels;
+  const normalised = new Float32Array(tokens * kept);
+  const stored = new Float32Array(tokens * kept);
+  const decoded = new Float32Array(tokens * channels);
+  const precision = precisionOf(statistics.std);
+  const measure = rotatedError(transform);
+  let encoded = 0;
+  return {
+    stored: storedTensorOf(coded),
+    encode: (values, row, sums) => {
+      const trouble = source.load(values);
+      if (trouble !== null) return trouble;
+      forward.product(source.values, normalised, { centre: transform.mean });
+      stored.set(normalised);
+      for (let token = 0; token < tokens; token++) {
+        const fits = quantiser.encode({
+          values: stored,
+          from: token * kept,
+          row: row as Uint8Array,
+          at: token * quantiser.recordBytes,
+        });
+        if (!fits) return 'beyond-codec';
+      }
+      measure({ source: source.values, normalised, stored }, sums);
+      if (encoded++ % STANDARDISED_EVERY === 0) {
+        inverse.product(stored, decoded, { bias: transform.mean });
+        compareStandardised({ source: source.values, decoded, channels }, precision, sums);
+      }
+      return null;
+    },
+    decode: (row, out, form) => {
+      const into = form === 'normalised' ? out : stored;
+      for (let token = 0; token < tokens; token++)
+        quantiser.decode(row, token * quantiser.recordBytes, into, token * kept);
+      if (form === 'teacher') inverse.product(stored, out, { bias: transform.mean });
+    },
+  };
+}
+
+interface RotatedRow {
+  /** [tokens, C] */
+  readonly source: Float32Array;
+  /** [tokens, k], before and after quantising. */
+  readonly normalised: Float32Array;
+  readonly stored: Float32Array;
+}
+
+/**
+ * Cosine and squared error in the teacher's space without rotating back: distances there are phi times those here, and products
+ * follow from y = mean + phi R^T q.
+ */
+function rotatedError(transform: PhiS): (row: RotatedRow, sums: CodecErrorSums) => void {
+  const { channels, kept, phi, mean, rotation } = transform;
+  const rotatedMean = new Float64Array(kept);
+  let meanSquare = 0;
+  for (let c = 0; c < channels; c++) meanSquare += mean[c]! * mean[c]!;
+  for (let i = 0; i < kept; i++)
+    for (let c = 0; c < channels; c++) rotatedMean[i]! += rotation[i * channels + c]! * mean[c]!;
+  return ({ source, normalised, stored }, sums) => {
+    for (let token = 0; token * channels < source.length; token++) {
+      let [square, withMean, centred] = [0, 0, 0];
+      for (let c = 0, at = token * channels; c < channels; c++, at++) {
+        const y = source[at]!;
+        const away = y - mean[c]!;
+        square += y * y;
+        withMean += y * mean[c]!;
+        centred += away * away;
+      }
+      let [error, normalisedSquare, storedSquare, storedMean, product] = [0, 0, 0, 0, 0];
+      for (let i = 0, at = token * kept; i < kept; i++, at++) {
+        const x = normalised[at]!;
+        const q = stored[at]!;
+        error += (x - q) * (x - q);
+        normalisedSquare += x * x;
+        storedSquare += q * q;
+        storedMean += q * rotatedMean[i]!;
+        product += x * q;
+      }
+      // what lies in directions that were dropped; without any it is 0 but for rounding
+      const dropped = kept === channels ? 0 : Math.max(0, centred - phi * phi * normalisedSquare);
+      const dot = withMean + phi * (phi * product + storedMean);
+      const decodedSquare = meanSquare + 2 * phi * storedMean + phi * phi * storedSquare;
+      sums.addToken(cosineOf(dot, square, decodedSquare), (phi * phi * error + dropped) / channels);
+    }
+  };
+}
