@@ -1,17 +1,20 @@
 /**
  * The safetensors file format (github.com/huggingface/safetensors, README "Format"): 8 bytes little-endian header length, a JSON
- * header, then the data. Only F32 is needed here. Writing is deterministic; reading refuses anything that is not exactly so.
+ * header, then the data. A file here is all F32 (students) or all F64 (statistics). Writing is deterministic; reading refuses
+ * anything that is not exactly so.
  */
 import { StillhouseError } from '../core/failure.ts';
 
-export interface NamedTensor {
+export type FloatDtype = 'F32' | 'F64';
+
+export interface NamedTensor<D extends FloatDtype = 'F32'> {
   readonly shape: readonly number[];
   /** Row-major. */
-  readonly values: Float32Array;
+  readonly values: D extends 'F32' ? Float32Array : Float64Array;
 }
 
-export interface SafetensorsContent {
-  readonly tensors: ReadonlyMap<string, NamedTensor>;
+export interface SafetensorsContent<D extends FloatDtype = 'F32'> {
+  readonly tensors: ReadonlyMap<string, NamedTensor<D>>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -21,7 +24,7 @@ const MAX_HEADER_BYTES = 100_000_000;
 const METADATA_KEY = '__metadata__';
 
 /** Same content, same bytes: tensors and metadata sorted by name, data in that order, header padded with spaces to 8 bytes. */
-export function encodeSafetensors(content: SafetensorsContent): Uint8Array {
+export function encodeSafetensors<D extends FloatDtype>(content: SafetensorsContent<D>): Uint8Array {
   const names = [...content.tensors.keys()].sort();
   const header: Record<string, unknown> = {
     [METADATA_KEY]: Object.fromEntries(Object.entries(content.metadata).sort(([a], [b]) => (a < b ? -1 : 1))),
@@ -31,7 +34,11 @@ export function encodeSafetensors(content: SafetensorsContent): Uint8Array {
     const { shape, values } = content.tensors.get(name)!;
     if (name === METADATA_KEY || values.length !== shape.reduce((product, n) => product * n, 1))
       throw new Error(`internal: tensor ${name} has ${values.length} values, shape [${shape.join(', ')}]`);
-    header[name] = { dtype: 'F32', shape, data_offsets: [at, at + values.byteLength] };
+    header[name] = {
+      dtype: values instanceof Float32Array ? 'F32' : 'F64',
+      shape,
+      data_offsets: [at, at + values.byteLength],
+    };
     at += values.byteLength;
   }
   const json = Buffer.from(JSON.stringify(header));
@@ -42,7 +49,9 @@ export function encodeSafetensors(content: SafetensorsContent): Uint8Array {
   at = LENGTH_BYTES + headerBytes;
   for (const name of names) {
     const { values } = content.tensors.get(name)!;
-    for (let i = 0; i < values.length; i++) out.writeFloatLE(values[i]!, at + 4 * i);
+    if (values instanceof Float32Array)
+      for (let i = 0; i < values.length; i++) out.writeFloatLE(values[i]!, at + 4 * i);
+    else for (let i = 0; i < values.length; i++) out.writeDoubleLE(values[i]!, at + 8 * i);
     at += values.byteLength;
   }
   // A plain view: Buffer.slice would share memory where a caller of Uint8Array.slice expects a copy.
@@ -50,7 +59,11 @@ export function encodeSafetensors(content: SafetensorsContent): Uint8Array {
 }
 
 /** @throws StillhouseError integrity for anything malformed: sizes, JSON, dtypes, offsets that overlap or leave holes. */
-export function decodeSafetensors(bytes: Uint8Array, where: string): SafetensorsContent {
+export function decodeSafetensors<D extends FloatDtype = 'F32'>(
+  bytes: Uint8Array,
+  where: string,
+  dtype: D = 'F32' as D,
+): SafetensorsContent<D> {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (buffer.length < LENGTH_BYTES) throw damaged(where, 'at least 8 bytes', `${buffer.length}`);
   const headerBytes = Number(buffer.readBigUInt64LE(0));
@@ -61,24 +74,37 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): Safetensors
   const metadata = metadataOf(header[METADATA_KEY] ?? {}, where);
   const entries = Object.entries(header)
     .filter(([name]) => name !== METADATA_KEY)
-    .map(([name, entry]) => ({ name, ...entryOf(entry, `${where}, tensor ${name}`) }))
+    .map(([name, entry]) => ({ name, ...entryOf(entry, dtype, `${where}, tensor ${name}`) }))
     .sort((a, b) => a.begin - b.begin || a.end - b.end);
 
-  const tensors = new Map<string, NamedTensor>();
+  const tensors = new Map<string, NamedTensor<D>>();
+  const valueBytes = dtype === 'F32' ? 4 : 8;
   let at = 0;
   for (const { name, shape, begin, end } of entries) {
     const count = shape.reduce((product, n) => product * n, 1);
-    if (begin !== at || end - begin !== 4 * count)
-      throw damaged(`${where}, tensor ${name}`, `bytes ${at} to ${at + 4 * count}`, `${begin} to ${end}`);
+    if (begin !== at || end - begin !== valueBytes * count)
+      throw damaged(
+        `${where}, tensor ${name}`,
+        `bytes ${at} to ${at + valueBytes * count}`,
+        `${begin} to ${end}`,
+      );
     if (dataAt + end > buffer.length)
       throw damaged(`${where}, tensor ${name}`, `${dataAt + end} bytes`, `${buffer.length}`);
-    const values = new Float32Array(count);
-    for (let i = 0; i < count; i++) values[i] = buffer.readFloatLE(dataAt + begin + 4 * i);
-    tensors.set(name, { shape, values });
+    tensors.set(name, { shape, values: valuesAt(buffer, { dtype, count, at: dataAt + begin }) });
     at = end;
   }
   if (dataAt + at !== buffer.length) throw damaged(where, `${dataAt + at} bytes`, `${buffer.length}`);
   return { tensors, metadata };
+}
+
+function valuesAt<D extends FloatDtype>(
+  buffer: Buffer,
+  { dtype, count, at }: { readonly dtype: D; readonly count: number; readonly at: number },
+): NamedTensor<D>['values'] {
+  const values = dtype === 'F32' ? new Float32Array(count) : new Float64Array(count);
+  if (dtype === 'F32') for (let i = 0; i < count; i++) values[i] = buffer.readFloatLE(at + 4 * i);
+  else for (let i = 0; i < count; i++) values[i] = buffer.readDoubleLE(at + 8 * i);
+  return values as NamedTensor<D>['values'];
 }
 
 function parseHeader(bytes: Uint8Array, where: string): Record<string, unknown> {
@@ -102,9 +128,13 @@ function metadataOf(value: unknown, where: string): Record<string, string> {
   );
 }
 
-function entryOf(entry: unknown, where: string): { shape: number[]; begin: number; end: number } {
+function entryOf(
+  entry: unknown,
+  dtype: FloatDtype,
+  where: string,
+): { shape: number[]; begin: number; end: number } {
   if (!isRecord(entry)) throw damaged(where, 'an object', typeof entry);
-  if (entry['dtype'] !== 'F32') throw damaged(where, 'dtype F32', String(entry['dtype']));
+  if (entry['dtype'] !== dtype) throw damaged(where, `dtype ${dtype}`, String(entry['dtype']));
   const shape = sizes(entry['shape'], where);
   const [begin, end, ...rest] = sizes(entry['data_offsets'], where);
   if (begin === undefined || end === undefined || rest.length > 0)

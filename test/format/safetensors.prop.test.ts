@@ -45,6 +45,17 @@ describe('safetensors', () => {
     );
   });
 
+  it('keeps float64 whole, and a reader of one type refuses the other', () => {
+    fc.assert(
+      fc.property(fc.float64Array({ minLength: 6, maxLength: 6 }), (values) => {
+        const tensors = new Map([['a', { shape: [2, 3], values }]]);
+        const bytes = encodeSafetensors<'F64'>({ tensors, metadata: {} });
+        expect(decodeSafetensors(bytes, 'f', 'F64').tensors.get('a')!.values).toEqual(values);
+        expect(refused(bytes)).toContain('dtype F32');
+      }),
+    );
+  });
+
   it('writes the same bytes whatever the order of names', () => {
     fc.assert(
       fc.property(content, ({ tensors, metadata }) => {
