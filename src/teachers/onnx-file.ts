@@ -28,16 +28,22 @@ export type OnnxModelSource =
 export function readOnnxFile(path: string, where: string): OnnxFile {
   const outline = withFileSource(path, (source) => outlineOnnx(source, where));
   const folder = dirname(path);
-  const missing: string[] = [];
-  const externalPaths = outline.externalFiles.map((name) => {
-    const inside = normalize(name);
-    if (name === '' || isAbsolute(inside) || inside.split(sep)[0] === '..') throw outsideFolder(name, where);
-    const file = join(folder, inside);
-    if (!isThere(file)) missing.push(name);
-    return file;
-  });
+  const externalPaths = externalNames(outline, where).map((name) => join(folder, name));
+  const missing = outline.externalFiles.filter((_, i) => !isThere(externalPaths[i]!));
   if (missing.length > 0) throw missingData(missing, folder, where);
   return { path, outline, externalPaths };
+}
+
+/**
+ * Names of the files with external data, relative to the model.
+ * @throws StillhouseError bad-input for one outside the model's own folder
+ */
+export function externalNames({ externalFiles }: OnnxOutline, where: string): string[] {
+  return externalFiles.map((name) => {
+    const inside = normalize(name);
+    if (name === '' || isAbsolute(inside) || inside.split(sep)[0] === '..') throw outsideFolder(name, where);
+    return inside;
+  });
 }
 
 export interface CutModel {

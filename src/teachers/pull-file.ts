@@ -10,9 +10,9 @@ import { ContentStore } from '../store/content-store.ts';
 import { download } from '../store/download.ts';
 import { type Lease, awaitLease } from '../store/lease.ts';
 import type { Hub } from './hub.ts';
-import type { LoadedTeacher } from './registry.ts';
 import { type Probed, probe, remoteFile } from './remote-file.ts';
 import { type WeightsPin, readPins, writePin } from './weights-lock.ts';
+import type { WeightsPlaces } from './weights-places.ts';
 
 export type FilePullEvent =
   | { readonly kind: 'waiting'; readonly uri: string; readonly pid: number; readonly host: string }
@@ -49,25 +49,31 @@ interface Pin {
   readonly commit: string | null;
 }
 
+export interface FileToPull {
+  readonly uri: string;
+  /** The manifest's sha256. */
+  readonly sha256: Digest | null;
+  /** Where nothing is pinned: the commit to take it from, so that files of one repository belong together. */
+  readonly commit?: string | undefined;
+}
+
 export class FilePull {
   readonly #uri: string;
   /** The manifest's sha256. */
   readonly #own: Digest | null;
+  readonly #commit: string | null;
   readonly #lock: string;
   readonly #store: ContentStore;
   readonly #options: FilePullOptions;
   /** What the server told, asked once. */
   #told: Probed | null = null;
 
-  constructor(
-    uri: string,
-    own: Digest | null,
-    { teacher, options }: { readonly teacher: LoadedTeacher; readonly options: FilePullOptions },
-  ) {
+  constructor({ uri, sha256, commit }: FileToPull, places: WeightsPlaces, options: FilePullOptions) {
     this.#uri = uri;
-    this.#own = own;
-    this.#lock = teacher.places.lock;
-    this.#store = new ContentStore(teacher.places.store);
+    this.#own = sha256;
+    this.#commit = commit ?? null;
+    this.#lock = places.lock;
+    this.#store = new ContentStore(places.store);
     this.#options = options;
   }
 
@@ -95,7 +101,7 @@ export class FilePull {
     const pin = await this.#pin();
     if (pin.sha256 !== null) return this.#store.verify(pin.sha256);
     const { hub, signal, idleMs = PROBE_IDLE_MS } = this.#options;
-    this.#told ??= await probe(remoteFile(this.#uri, hub, null), { signal, idleMs });
+    this.#told ??= await probe(remoteFile(this.#uri, hub, this.#commit), { signal, idleMs });
     const told = this.#told;
     if (told.sha256 === null || !(await this.#store.verify(told.sha256))) return false;
     const sizeBytes = (await this.#store.sizeBytes(told.sha256))!;
@@ -109,7 +115,7 @@ export class FilePull {
     const pinned = (await readPins(this.#lock)).get(this.#uri);
     const isOwn = own !== null && pinned?.sha256 === own;
     if (pinned === undefined || (own !== null && !isOwn) || (this.#options.update && !isOwn))
-      return { sha256: own, sizeBytes: null, commit: null };
+      return { sha256: own, sizeBytes: null, commit: this.#commit };
     return { sha256: pinned.sha256, sizeBytes: pinned.sizeBytes, commit: pinned.commit ?? null };
   }
 
@@ -137,6 +143,17 @@ export class FilePull {
     await this.#store.adopt(path, sha256);
     await this.#writePin({ sha256, sizeBytes, ...commitOf(commit ?? file.commit(ownHeaders)) });
     await nodeFs.remove(folder);
+  }
+
+  /** Notes the files that a pulled model names as lying beside it. */
+  async pinBeside(beside: readonly string[]): Promise<void> {
+    if (beside.length === 0) return;
+    const pin = (await readPins(this.#lock)).get(this.#uri);
+    const sha256 = this.#own ?? pin?.sha256;
+    if (sha256 === undefined) throw new Error(`internal: ${this.#uri} is not pinned`);
+    const known =
+      pin?.sha256 === sha256 ? pin : { sha256, sizeBytes: (await this.#store.sizeBytes(sha256))! };
+    await this.#writePin({ ...known, beside: [...beside] });
   }
 
   async #writePin(pin: WeightsPin): Promise<void> {

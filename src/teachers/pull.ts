@@ -4,12 +4,23 @@
  */
 import * as fsp from 'node:fs/promises';
 import type { Digest } from '../core/ids.ts';
-import { FilePull, type FilePullEvent, type FilePullOptions, PROBE_IDLE_MS } from './pull-file.ts';
+import { withFileSource } from '../format/byte-source.ts';
+import { outlineOnnx } from '../format/onnx-outline.ts';
+import { ContentStore } from '../store/content-store.ts';
+import { hubFileOf } from './hub.ts';
+import { externalNames } from './onnx-file.ts';
+import {
+  FilePull,
+  type FilePullEvent,
+  type FilePullOptions,
+  type FileToPull,
+  PROBE_IDLE_MS,
+} from './pull-file.ts';
 import type { LoadedTeacher } from './registry.ts';
 import { probe, remoteFile } from './remote-file.ts';
 import { readPins } from './weights-lock.ts';
 import { sizeHere } from './weights-presence.ts';
-import { isRemote } from './weights-uri.ts';
+import { isRemote, uriBeside } from './weights-uri.ts';
 import { locateWeights, wantedFiles } from './weights.ts';
 
 export type PullEvent = FilePullEvent | { readonly kind: 'finished'; readonly file: PulledFile };
@@ -34,11 +45,24 @@ export interface PulledFile {
  * there is no such file. What was pulled before stays.
  */
 export async function pullTeacher(teacher: LoadedTeacher, options: PullOptions): Promise<PulledFile[]> {
-  const { weights } = teacher.manifest;
+  const { places, manifest } = teacher;
   const states = new Map<string, PulledFile['state']>();
-  for (const { uri, sha256 } of [weights, ...weights.files]) {
-    if (!isRemote(uri) || states.has(uri)) continue;
-    states.set(uri, await new FilePull(uri, sha256 as Digest | null, { teacher, options }).run());
+  const pull = async (file: FileToPull): Promise<FilePull> => {
+    const one = new FilePull(file, places, options);
+    states.set(file.uri, await one.run());
+    return one;
+  };
+  const { uri, files } = manifest.weights;
+  if (isRemote(uri)) {
+    const model = await pull(manifest.weights as FileToPull);
+    if (manifest.engine === 'onnx') await model.pinBeside(await unlistedData(teacher));
+  }
+  const commit = (await readPins(places.lock)).get(uri)?.commit;
+  for (const file of await wantedFiles(teacher)) {
+    if (!isRemote(file.uri) || states.has(file.uri)) continue;
+    const listed = files.find((one) => one.uri === file.uri);
+    const sha256 = (listed?.sha256 ?? null) as Digest | null;
+    await pull({ uri: file.uri, sha256, ...(isSameRevision(uri, file.uri) ? { commit } : {}) });
   }
   const pulled: PulledFile[] = [];
   for (const { uri, path, sha256 } of await locateWeights(teacher)) {
@@ -49,6 +73,26 @@ export async function pullTeacher(teacher: LoadedTeacher, options: PullOptions):
     options.onEvent({ kind: 'finished', file });
   }
   return pulled;
+}
+
+/** External data that a pulled model names and its manifest does not list, relative to the model. */
+async function unlistedData(teacher: LoadedTeacher): Promise<string[]> {
+  const { weights, name } = teacher.manifest;
+  const [model] = await wantedFiles(teacher);
+  if (model?.sha256 == null) throw new Error(`internal: ${weights.uri} is not pinned`);
+  const path = new ContentStore(teacher.places.store).pathOf(model.sha256);
+  const where = `${name} (${weights.uri})`;
+  const names = externalNames(
+    withFileSource(path, (source) => outlineOnnx(source, where)),
+    where,
+  );
+  const listed = new Set(weights.files.map(({ uri }) => uri));
+  return names.filter((file) => !listed.has(uriBeside(weights.uri, file)));
+}
+
+function isSameRevision(uri: string, other: string): boolean {
+  const [a, b] = [hubFileOf(uri), hubFileOf(other)];
+  return a !== null && a.repo === b?.repo && a.revision === b.revision;
 }
 
 export interface PlannedFile {

@@ -21,6 +21,8 @@ const pinSchema = z.strictObject({
     .string()
     .regex(/^[0-9a-f]{40}$/, '40 lower-case hex digits')
     .optional(),
+  /** Files that this one names as lying beside it and that no manifest lists: each is pinned under its own URI. */
+  beside: z.array(z.string()).min(1).optional(),
 });
 
 const lockSchema = z.strictObject({
@@ -49,11 +51,12 @@ export async function readPins(path: string): Promise<WeightsPins> {
 export function lockText(pins: WeightsPins): string {
   const lines = [...pins]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([uri, { sha256, sizeBytes, commit }]) => [
+    .flatMap(([uri, { sha256, sizeBytes, commit, beside }]) => [
       `  ${JSON.stringify(uri)}:`,
       `    sha256: ${JSON.stringify(sha256)}`,
       `    sizeBytes: ${sizeBytes}`,
       ...(commit === undefined ? [] : [`    commit: ${JSON.stringify(commit)}`]),
+      ...(beside === undefined ? [] : [`    beside: ${JSON.stringify(beside)}`]),
     ]);
   return [
     '# The bytes that teachers are, pinned by `stillhouse teachers pull`. Commit this file.',
@@ -84,7 +87,8 @@ export async function writePin(
       got: `sha256 ${pin.sha256}`,
       next: 'the file changes on the server: name a fixed revision in the manifest, or pull with --update',
     });
-  pins.set(uri, pin);
+  const beside = pin.beside ?? (before?.sha256 === pin.sha256 ? before.beside : undefined);
+  pins.set(uri, { ...pin, ...(beside === undefined ? {} : { beside }) });
   const text = lockText(pins);
   if (before !== undefined && lockText(new Map([...pins, [uri, before]])) === text) return;
   await writeAtomic(path, text);

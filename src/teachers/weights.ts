@@ -10,7 +10,7 @@ import type { Digest } from '../core/ids.ts';
 import { ContentStore, type NamedBlob } from '../store/content-store.ts';
 import type { LoadedTeacher } from './registry.ts';
 import { type WeightsPins, readPins } from './weights-lock.ts';
-import { isRemote, nameBeside } from './weights-uri.ts';
+import { isRemote, nameBeside, uriBeside } from './weights-uri.ts';
 
 export interface WeightsFile {
   /** As the manifest has it. */
@@ -37,15 +37,23 @@ export async function locateWeights(teacher: LoadedTeacher): Promise<WeightsFile
   return found;
 }
 
-/** The files that a teacher needs, the model first, each with the digest that the manifest or else the lock file pins. */
+/**
+ * The files that a teacher needs, the model first, each with the digest that the manifest or else the lock file pins: those of
+ * the manifest, and those that a pulled model was seen to name.
+ */
 export async function wantedFiles({ manifest, places }: LoadedTeacher): Promise<WantedFile[]> {
   const { weights } = manifest;
   const files = [weights, ...weights.files];
   const pins: WeightsPins = files.some(({ uri }) => isRemote(uri)) ? await readPins(places.lock) : new Map();
-  return files.map(({ uri, sha256 }) => ({
-    uri,
-    sha256: (sha256 as Digest | null) ?? pins.get(uri)?.sha256 ?? null,
-  }));
+  const beside = (pins.get(weights.uri)?.beside ?? []).map((name) => uriBeside(weights.uri, name));
+  const wanted = new Map<string, Digest | null>(
+    [...beside.map((uri) => ({ uri, sha256: null })), ...files].map(({ uri, sha256 }) => [
+      uri,
+      (sha256 as Digest | null) ?? pins.get(uri)?.sha256 ?? null,
+    ]),
+  );
+  const order = [...files.map(({ uri }) => uri), ...beside];
+  return [...new Set(order)].map((uri) => ({ uri, sha256: wanted.get(uri)! }));
 }
 
 interface Placed extends WantedFile {

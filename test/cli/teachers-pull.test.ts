@@ -8,7 +8,7 @@ import { copyEmoji, emojiNames } from '../support/emoji-folder.ts';
 import { type FileServer, fallingSilent, fileServer } from '../support/file-server.ts';
 import { type CliOptions, type CliResult, cli, expectOneMessage, startCli } from '../support/run-cli.ts';
 import { listing, tempFolder } from '../support/temp-folder.ts';
-import { tinyManifest, tinyOnnx } from '../support/tiny-teacher.ts';
+import { enlarged, tinyManifest, tinyOnnx } from '../support/tiny-teacher.ts';
 
 const MODEL = tinyOnnx();
 const TOKEN = 'hf_do_not_tell';
@@ -108,7 +108,7 @@ describe('teachers pull', () => {
   });
 
   it('killed in the middle goes on where it was', async () => {
-    const large = Buffer.alloc(300_000, 3);
+    const large = enlarged(MODEL, 300_000);
     const r = await rig(undefined, large);
     r.hub.script.push(({ serve }) => serve(), fallingSilent(200_000));
     const { child } = startCli(['teachers', 'pull', 'tiny.yaml'], r.options);
@@ -123,7 +123,7 @@ describe('teachers pull', () => {
   });
 
   it('interrupted by Ctrl-C says how to go on', async () => {
-    const large = Buffer.alloc(300_000, 3);
+    const large = enlarged(MODEL, 300_000);
     const r = await rig(undefined, large);
     r.hub.script.push(({ serve }) => serve(), fallingSilent(200_000));
     const { child, done } = startCli(['teachers', 'pull', 'tiny.yaml'], r.options);

@@ -119,6 +119,16 @@ function ints(...values: readonly [name: string, value: readonly number[]][]): I
   }));
 }
 
+/** The same model made larger by a description of so many bytes (ModelProto.doc_string, field 6). */
+export function enlarged(onnx: Uint8Array, bytes: number): Uint8Array {
+  const length: number[] = [];
+  for (let rest = bytes; ; rest >>>= 7) {
+    length.push(rest > 127 ? (rest & 127) | 128 : rest);
+    if (rest <= 127) break;
+  }
+  return Buffer.concat([onnx, Uint8Array.of(6 * 8 + 2, ...length), Buffer.alloc(bytes, 'x')]);
+}
+
 /** The manifest as an object; a test changes what it wants. */
 export function tinyManifest(onnx: Uint8Array, name = 'tiny') {
   return {

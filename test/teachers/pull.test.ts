@@ -6,9 +6,11 @@ import { openTeacher } from '../../src/teachers/open-teacher.ts';
 import { pullTeacher } from '../../src/teachers/pull.ts';
 import { readPins } from '../../src/teachers/weights-lock.ts';
 import { locateWeights } from '../../src/teachers/weights.ts';
+import { externalChain } from '../format/onnx-parts.ts';
 import { failing } from '../support/failing.ts';
 import { after, breakingOff } from '../support/file-server.ts';
 import { manualTimer } from '../support/manual-timer.ts';
+import { enlarged } from '../support/tiny-teacher.ts';
 import { COMMIT, MODEL, OTHER, OTHER_COMMIT, type Rig, URI, at, gets, hubFile, rig } from './pull-rig.ts';
 
 describe('a pull', () => {
@@ -105,9 +107,9 @@ describe('a pull', () => {
 describe('files beside the model', () => {
   const data = 'hf:owner/repo@main/onnx/model.onnx_data';
 
-  it('are pulled, pinned and laid beside it', async () => {
+  it('are pulled from the same commit, pinned and laid beside it', async () => {
     const r = await rig({ uri: URI, sha256: null, files: [{ uri: data, sha256: null }] });
-    r.hub.files.set(at('main', 'model.onnx_data'), hubFile(Buffer.from('data')));
+    r.hub.files.set(at(COMMIT, 'model.onnx_data'), hubFile(Buffer.from('data')));
     const files = await r.pull();
     expect(files.map(({ uri, state }) => [uri, state])).toEqual([
       [URI, 'downloaded'],
@@ -121,9 +123,47 @@ describe('files beside the model', () => {
   it('that fail leave what came before them, and the next pull brings only the rest', async () => {
     const r = await rig({ uri: URI, sha256: null, files: [{ uri: data, sha256: null }] });
     await expect(r.pull()).rejects.toThrow(failing(3, { got: 'status 404' }));
-    r.hub.files.set(at('main', 'model.onnx_data'), hubFile(Buffer.from('data')));
+    r.hub.files.set(at(COMMIT, 'model.onnx_data'), hubFile(Buffer.from('data')));
     expect((await r.pull()).map(({ state }) => state)).toEqual(['present', 'downloaded']);
   });
+});
+
+describe('external data that no manifest lists', () => {
+  const { model, data } = externalChain({ two: 'weights.bin', three: 'sub/more.bin' });
+
+  it('is read from the model, pulled from the same commit, pinned, and found by whoever has the lock file', async () => {
+    const r = await rig();
+    r.hub.files.set(at('main'), hubFile(model));
+    r.hub.files.set(at(COMMIT, 'weights.bin'), hubFile(data));
+    r.hub.files.set(at(COMMIT, 'sub/more.bin'), hubFile(Buffer.concat([data, data])));
+    const uris = [URI, ...['weights.bin', 'sub/more.bin'].map((name) => `hf:owner/repo@main/onnx/${name}`)];
+    const files = await r.pull();
+    expect(files.map(({ uri, state }) => [uri, state]).sort()).toEqual(
+      uris.map((uri) => [uri, 'downloaded']).sort(),
+    );
+    expect(await readFile(join(dirname(files[0]!.path), 'sub', 'more.bin'))).toHaveLength(2 * data.length);
+    expect(await readFile(join(r.folder, 'teachers.lock'), 'utf8')).toContain(
+      '    beside: ["sub/more.bin","weights.bin"]\n',
+    );
+    // pulled again it is all there; with the pins alone it is missed by name
+    expect((await r.pull()).map(({ state }) => state)).toEqual(Array(3).fill('present'));
+    await rm(join(r.folder, 'store'), { recursive: true });
+    await expect(locateWeights(await r.teacher())).rejects.toThrow(failing(5, { where: URI }));
+  });
+
+  it('outside the folder of the model is refused', async () => {
+    const r = await rig();
+    const { model } = externalChain({ two: '../../secret', three: 'weights.bin' });
+    r.hub.files.set(at('main'), hubFile(model));
+    await expect(r.pull()).rejects.toThrow(failing(3, { got: '"../../secret"' }));
+    expect(gets(r)).toEqual([at('main')]);
+  });
+});
+
+it('a file that is no model is refused as soon as it is here', async () => {
+  const r = await rig();
+  r.hub.files.set(at('main'), hubFile(Buffer.from('<html>please log in</html>')));
+  await expect(r.pull()).rejects.toThrow(failing(3, { what: 'not an ONNX model' }));
 });
 
 describe('a revision that moves', () => {
@@ -238,7 +278,7 @@ describe('two pulls of one file at once', () => {
 describe('a pull over a bad line', () => {
   it('goes on where it broke off, and across runs', async () => {
     const r = await rig();
-    const large = Buffer.alloc(400_000, 7);
+    const large = enlarged(MODEL, 400_000);
     r.hub.files.set(at('main'), hubFile(large));
     // one for the question what there is, three broken attempts, then the first run gives up
     const head = after(() => undefined);
