@@ -68,7 +68,7 @@ describe('one clear message and exit code 3', () => {
     [
       'a model with another input shape',
       [...CACHE, 'fixed.yaml@16'],
-      [/where: +fixed at 16 px/, /\[1,3,16,16\]/],
+      [/where: +fixed\n/, /wanted: +32 x 32 px, the only size of this graph/, /got: +16 px/],
     ],
     [
       'a run that is none',

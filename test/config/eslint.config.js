@@ -50,4 +50,6 @@ export default tseslint.config(
       '@typescript-eslint/no-unsafe-argument': 'off',
     },
   },
+  // plain JavaScript run by node: no types to check with
+  { files: ['test/**/*.mjs'], ...tseslint.configs.disableTypeChecked },
 );
