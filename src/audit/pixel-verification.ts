@@ -143,17 +143,17 @@ function mostProduct(a: SummedThumb, b: SummedThumb, part: Rectangle, { dx, dy }
   return most;
 }
 
-/** Sum of a[x, y] * b[x + dx, y + dy] over a rectangle: whole numbers that a float64 holds exactly. */
+/** Sum of a[x, y] * b[x + dx, y + dy] over a rectangle: below 64 * 64 * 255^2 < 2^31, so that 32-bit arithmetic is exact. */
 function productSum(a: GreyThumb, b: GreyThumb, { x0, x1, y0, y1 }: Rectangle, { dx, dy }: Shift): number {
   const offset = dy * SIDE + dx;
   let [even, odd] = [0, 0];
   for (let y = y0; y < y1; y++) {
     const end = y * SIDE + x1;
     let i = y * SIDE + x0;
-    if ((x1 - x0) % 2 === 1) even += a[i]! * b[i + offset]!;
+    if ((x1 - x0) % 2 === 1) even = (even + Math.imul(a[i]!, b[i + offset]!)) | 0;
     for (i += (x1 - x0) % 2; i < end; i += 2) {
-      even += a[i]! * b[i + offset]!;
-      odd += a[i + 1]! * b[i + 1 + offset]!;
+      even = (even + Math.imul(a[i]!, b[i + offset]!)) | 0;
+      odd = (odd + Math.imul(a[i + 1]!, b[i + 1 + offset]!)) | 0;
     }
   }
   return even + odd;

@@ -115,6 +115,8 @@ async function sessionOf(traced: TracedStep, options: CompiledStepOptions): Prom
       executionProviders: providers,
       ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
       logSeverityLevel: 3,
+      // idle threads that spin take the cores from what reads the next batch (18.1 s spinning, 16.0 s sleeping for 120 steps)
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
     });
   } catch (cause) {
     throw new StillhouseError(
