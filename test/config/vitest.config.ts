@@ -9,6 +9,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // tests start processes of their own, which wait for files more than they compute: one worker leaves a core idle
+    maxWorkers: 2,
     setupFiles: ['test/support/setup.ts'],
     reporters: ['default', ['json', { outputFile: 'out/test-results.json' }]],
   },
