@@ -75,7 +75,7 @@ export async function openOnnxSession(options: OnnxSessionOptions): Promise<Teac
           `tensor ${tap.tensor} with ${options.batch} rows, one per image`,
           `${tensor.type} [${tensor.dims.join(',')}]`,
         );
-      return { shape: readTap(tap, tensor, 1, options.teacher).shape, rule: tap.rule };
+      return { shape: readTap(tap, tensor, 1, options.teacher).shape, rule: tap.rule, dtype: tensor.type };
     };
     shapes = { summary: shapeOf(summary), spatial: shapeOf(spatial) };
   } catch (error) {

@@ -17,6 +17,8 @@ export interface TapShape {
   readonly shape: readonly number[];
   /** Which tensor, pooled or cut how: part of the space. */
   readonly rule: Json;
+  /** Of the tensor as the model gives it: `float32`, `float16`. Answers are float32 all the same. */
+  readonly dtype: string;
 }
 
 /** One teacher at one input size. */

@@ -120,8 +120,8 @@ export function engine(group: SpaceGroup, options: EngineOptions = {}): CountedE
     batch,
     inputValues: 4,
     lanes: 1,
-    summary: { shape: summary.shape, rule: summary.tap.rule },
-    spatial: { shape: spatial.shape, rule: spatial.tap.rule },
+    summary: { shape: summary.shape, rule: summary.tap.rule, dtype: 'float32' },
+    spatial: { shape: spatial.shape, rule: spatial.tap.rule, dtype: 'float32' },
     run: (pixels, rows) => {
       counts.calls += 1;
       counts.rows += rows;

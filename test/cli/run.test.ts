@@ -84,7 +84,12 @@ describe('--json', () => {
       'teachers ls': {
         teachers: expect.arrayContaining([expect.objectContaining({ name: 'nanodet' })]) as object,
       },
-      'teachers check tiny.yaml --size 16': { teacher: 'tiny', taps: [{ shape: [8] }, { shape: [4, 4, 8] }] },
+      'teachers check tiny.yaml --size 16': {
+        picture: { source: 'synthetic' },
+        teachers: [
+          { teacher: 'tiny', sizes: [{ sizePx: 16, taps: [{ shape: [8] }, { shape: [4, 4, 8] }] }] },
+        ],
+      },
       'inspect out/targets': { kind: 'run', stages: [{ id: 'cache' }, { id: 'images' }] },
       'inspect tiny.onnx': {
         kind: 'ONNX model',

@@ -18,7 +18,7 @@ const VERBS: readonly (readonly [verb: string, ...options: string[]])[] = [
   ['teachers', 'ls', 'pull', 'check'],
   ['teachers ls', '--size', '--store', '--lock', '--json'],
   ['teachers pull', '<teachers...>', '--update', '--dry-run', '--store', '--lock', 'HF_TOKEN', '--json'],
-  ['teachers check', '<teacher>', '--size', '--image', '--json'],
+  ['teachers check', '[teachers...]', '--size', '--image', '--device', '--json'],
   ['inspect', '<path>', '--rows', '--json'],
 ];
 

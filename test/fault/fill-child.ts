@@ -50,8 +50,8 @@ const session = (sizePx: number): TeacherSession => ({
   batch: 3,
   inputValues: BYTES,
   lanes: 1,
-  summary: { shape: SHAPES.summary, rule: {} },
-  spatial: { shape: SHAPES.spatial, rule: {} },
+  summary: { shape: SHAPES.summary, rule: {}, dtype: 'float32' },
+  spatial: { shape: SHAPES.spatial, rule: {}, dtype: 'float32' },
   run: (pixels) =>
     Promise.resolve({
       summary: answer(pixels, 8, sizePx),

@@ -4,7 +4,6 @@ import { stringify } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../src/core/canonical-json.ts';
 import { buildOnnx, encodeOnnx } from '../../src/format/onnx-model.ts';
-import { checkTeacher } from '../../src/teachers/check.ts';
 import { identifyTeacher, openTeacher } from '../../src/teachers/open-teacher.ts';
 import { loadTeacher } from '../../src/teachers/registry.ts';
 import { failing } from '../support/failing.ts';
@@ -165,24 +164,4 @@ it('the identity of a teacher changes with its weights and its device', async ()
   expect(await identifyTeacher(await teacherOf(tinyOnnx({ seed: 1 })), 'auto')).toEqual(identity);
   expect((await identifyTeacher(two, 'cpu')).weightsSha256).not.toBe(identity.weightsSha256);
   expect((await identifyTeacher(one, 'webgpu')).runtime).not.toEqual(identity.runtime);
-});
-
-describe('checkTeacher', () => {
-  it('reports shapes, ranges and the number of values that are not finite', async () => {
-    const healthy = await checkTeacher(await teacherOf(tinyOnnx()), { size: 16 });
-    expect(healthy.taps.map(({ kind, shape, nonFinite }) => [kind, shape, nonFinite])).toEqual([
-      ['summary', [8], 0],
-      ['spatial', [4, 4, 8], 0],
-    ]);
-    const sick = await checkTeacher(await teacherOf(tinyOnnx({ nanBelow: 2 })), { size: 16 });
-    expect(sick.taps.map(({ nonFinite }) => nonFinite)).toEqual([8, 128]);
-  });
-
-  it('refuses a picture that is missing or is none', async () => {
-    const folder = await tempFolder();
-    await writeFile(join(folder, 'text.png'), 'no picture');
-    const teacher = await teacherOf(tinyOnnx());
-    for (const image of [join(folder, 'none.png'), join(folder, 'text.png')])
-      await expect(checkTeacher(teacher, { size: 16, image })).rejects.toThrow(failing(3, { where: image }));
-  });
 });

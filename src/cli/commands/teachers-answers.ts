@@ -1,8 +1,7 @@
-/** What `teachers ls` and `teachers check` print. */
+/** What `teachers ls` prints. */
 import type { Json } from '../../core/canonical-json.ts';
-import { checkTeacher } from '../../teachers/check.ts';
 import { type TeacherLine, teacherLine } from '../../teachers/list-teachers.ts';
-import { loadTeacher, teachersOf } from '../../teachers/registry.ts';
+import { teachersOf } from '../../teachers/registry.ts';
 import { bytesText } from '../bytes-text.ts';
 import { printJson } from '../print-json.ts';
 import { textTable } from '../table.ts';
@@ -10,12 +9,6 @@ import { type WeightsOptions, weightsPlaces } from '../weights-options.ts';
 
 export interface ListOptions extends WeightsOptions {
   readonly size?: readonly number[];
-  readonly json: boolean;
-}
-
-export interface CheckOptions extends WeightsOptions {
-  readonly size?: number;
-  readonly image?: string;
   readonly json: boolean;
 }
 
@@ -54,17 +47,4 @@ function rowsOf(line: TeacherLine): string[][] {
 
 function shapeText(shape: readonly number[] | null | undefined): string {
   return shape === undefined ? '-' : (shape?.join('x') ?? '?');
-}
-
-export async function printCheck(name: string, options: CheckOptions): Promise<void> {
-  const teacher = await loadTeacher(name, { baseFolder: '.', weights: weightsPlaces(options) });
-  const result = await checkTeacher(teacher, options);
-  if (options.json) printJson(result as unknown as Json);
-  else
-    process.stdout.write(
-      `${result.teacher} at ${result.sizePx} px: ${result.engine}\n${textTable(
-        ['tap', 'shape', 'min', 'max', 'mean', 'not finite'],
-        result.taps.map((t) => [t.kind, t.shape.join('x'), t.min, t.max, t.mean, t.nonFinite]),
-      )}\n`,
-    );
 }

@@ -1,10 +1,11 @@
 /** `teachers ls`, `pull` and `check`. What they do is loaded when they run: {@link file://./teachers-answers.ts}. */
 import type { Command } from 'commander';
-import { usage, wholeNumber } from '../common-options.ts';
+import { DEVICES, oneOf, usage } from '../common-options.ts';
 import type { ProgramContext } from '../program-context.ts';
 import { withWeightsOptions } from '../weights-options.ts';
+import type { CheckCommandOptions } from './check-answer.ts';
 import type { PullCommandOptions } from './pull-answer.ts';
-import type { CheckOptions, ListOptions } from './teachers-answers.ts';
+import type { ListOptions } from './teachers-answers.ts';
 
 export function addTeachersCommands(program: Command, context: ProgramContext): void {
   const teachers = program
@@ -41,14 +42,17 @@ export function addTeachersCommands(program: Command, context: ProgramContext): 
   withWeightsOptions(
     teachers
       .command('check')
-      .description('run one image through a teacher; print shapes, ranges and NaN counts')
-      .argument('<teacher>', 'a name from `teachers ls`, or the path of a manifest')
-      .option('--size <px>', 'input side', wholeNumber('--size', 1))
-      .option('--image <path>', 'an image to look at (default: a grey ramp)')
+      .description(
+        'run one picture through teachers: shapes, ranges, NaN counts, time; exit code 3 when one does not fit',
+      )
+      .argument('[teachers...]', `${given} (default: the bundled ones whose weights are here)`)
+      .option('--size <px,...>', 'input sides to check at (default: those that `teachers ls` tells)', sizes)
+      .option('--image <path>', 'the picture (default: a synthetic one of 320 x 240 px)')
+      .option('--device <name>', DEVICES.join(' | '), oneOf('--device', DEVICES), 'cpu')
       .option('--json', 'one JSON document on stdout', false),
-  ).action(async (name: string, options: CheckOptions) => {
-    const { printCheck } = await import('./teachers-answers.ts');
-    await printCheck(name, options);
+  ).action(async (names: readonly string[], options: CheckCommandOptions) => {
+    const { checkTeachers } = await import('./check-answer.ts');
+    await checkTeachers(names, options);
   });
 }
 
