@@ -1,7 +1,7 @@
 /**
  * Resampling that equals Pillow's `Image.resize(size, resample, box=...)` on 8-bit RGB, bit for bit: the processors that teachers
- * were trained with run on Pillow, and other libraries differ from it (decisions/0011). Two passes, across and then down, each
- * with fixed-point weights and rounded to bytes. Pure and synchronous: usable in any worker thread.
+ * were trained with run on Pillow, and other libraries differ from it (decisions/0011). Two passes, across and down, each with
+ * fixed-point weights and rounded to bytes. Pure and synchronous: usable in any worker thread.
  */
 import { type AxisWeights, type Kernel, nearestAlong, weightsAlong } from './resample-weights.ts';
 import type { RgbImage } from './rgb-image.ts';
@@ -61,13 +61,61 @@ export function resample(source: RgbImage, options: ResampleOptions, out: Uint8A
   }
   const across = weightsAlong(columns, source.widthPx, kernel);
   const down = weightsAlong(rows, source.heightPx, kernel);
-  const firstRow = down.starts[0]!;
-  const lastRow = down.starts[region.heightPx - 1]! + down.lengths[region.heightPx - 1]!;
-  const narrow = scratchOf((lastRow - firstRow) * region.widthPx * 3);
-  passAcross(source, { first: firstRow, end: lastRow }, across, narrow);
   // stores to a clamped array clamp, which is cheaper than comparing
   const clamped = new Uint8ClampedArray(out.buffer, out.byteOffset, out.length);
-  passDown(narrow, { rowBytes: region.widthPx * 3, firstRow }, down, clamped);
+  const whole: Window = { data: source.data, rowBytes: source.widthPx * 3, firstColumn: 0, firstRow: 0 };
+  if (downFirst(source, options)) {
+    const { first, end } = spanOf(across);
+    const short = scratchOf(region.heightPx * (end - first) * 3);
+    passDown(whole, { first, end }, down, short);
+    const half = { ...windowOn(short, end - first), firstColumn: first };
+    passAcross(half, { first: 0, end: region.heightPx }, across, clamped);
+  } else {
+    const { first, end } = spanOf(down);
+    const narrow = scratchOf((end - first) * region.widthPx * 3);
+    passAcross(whole, { first, end }, across, narrow);
+    const half = { ...windowOn(narrow, region.widthPx), firstRow: first };
+    passDown(half, { first: 0, end: region.widthPx }, down, clamped);
+  }
+}
+
+/**
+ * Which pass goes first decides a level here and there, since bytes lie between them. Pillow 13 goes down first where that removes
+ * more than twice as many rows as columns are removed, whatever the box; its releases before go across first always.
+ */
+function downFirst(source: RgbImage, { widthPx, heightPx }: ResampleOptions): boolean {
+  const removedRows = source.heightPx - heightPx;
+  return removedRows > 0 && removedRows > 2 * (source.widthPx - widthPx);
+}
+
+/** Pixels of which the first row and column may be others than those of the whole picture. */
+interface Window {
+  readonly data: Uint8Array;
+  readonly rowBytes: number;
+  readonly firstColumn: number;
+  readonly firstRow: number;
+}
+
+function windowOn(data: Uint8ClampedArray, widthPx: number): Window {
+  // one type of array for what passes read, so that their loops are compiled once
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.length);
+  return { data: bytes, rowBytes: widthPx * 3, firstColumn: 0, firstRow: 0 };
+}
+
+/** [first, end) of the rows or columns of a picture. */
+interface Span {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** The pixels of an axis that its weights read. */
+function spanOf({ starts, lengths }: AxisWeights): Span {
+  let [first, end] = [Infinity, 0];
+  for (let i = 0; i < starts.length; i++) {
+    first = Math.min(first, starts[i]!);
+    end = Math.max(end, starts[i]! + lengths[i]!);
+  }
+  return { first, end };
 }
 
 /** Weights have 22 bits behind the binary point; sums start at a half, so that shifting rounds. */
@@ -75,21 +123,21 @@ const SHIFT = 22;
 const HALF = 1 << (SHIFT - 1);
 
 /**
- * Rows [first, end) of the source, each to one pixel per weight set; written to the start of `out`. Two rows go together, which
- * reads each weight once for both; an odd last row is its own partner.
+ * The rows, each to one pixel per weight set; written to the start of `out`. Two rows go together, which reads each weight once
+ * for both; an odd last row is its own partner.
  */
 function passAcross(
-  { data, widthPx }: RgbImage,
-  { first, end }: { readonly first: number; readonly end: number },
+  { data, rowBytes, firstColumn, firstRow }: Window,
+  { first, end }: Span,
   { starts, lengths, weights, stride }: AxisWeights,
   out: Uint8ClampedArray,
 ): void {
   const count = starts.length;
   for (let row = first; row < end; row += 2) {
     const alone = row + 1 === end;
-    const below = alone ? 0 : widthPx * 3;
+    const below = alone ? 0 : rowBytes;
     const toBelow = alone ? 0 : count * 3;
-    const rowStart = row * widthPx * 3;
+    const rowStart = (row - firstRow) * rowBytes - firstColumn * 3;
     let to = (row - first) * count * 3;
     for (let i = 0; i < count; i++, to += 3) {
       let from = rowStart + starts[i]! * 3;
@@ -115,20 +163,21 @@ function passAcross(
   }
 }
 
-/** `data` holds rows from `firstRow` of the source on, `rowBytes` each; one row of output per weight set. */
+/** The columns, each to one pixel per weight set; written to the start of `out`, row by row. */
 function passDown(
-  data: Uint8ClampedArray,
-  { rowBytes, firstRow }: { readonly rowBytes: number; readonly firstRow: number },
+  { data, rowBytes, firstColumn, firstRow }: Window,
+  { first, end }: Span,
   { starts, lengths, weights, stride }: AxisWeights,
   out: Uint8ClampedArray,
 ): void {
+  const widthBytes = (end - first) * 3;
   for (let y = 0, to = 0; y < starts.length; y++) {
-    const base = (starts[y]! - firstRow) * rowBytes;
-    const first = y * stride;
-    const last = first + lengths[y]!;
-    for (let x = 0; x < rowBytes; x += 3, to += 3) {
+    const base = (starts[y]! - firstRow) * rowBytes + (first - firstColumn) * 3;
+    const start = y * stride;
+    const last = start + lengths[y]!;
+    for (let x = 0; x < widthBytes; x += 3, to += 3) {
       let [r, g, b] = [HALF, HALF, HALF];
-      for (let at = first, from = base + x; at < last; at++, from += rowBytes) {
+      for (let at = start, from = base + x; at < last; at++, from += rowBytes) {
         const weight = weights[at]!;
         r = (r + Math.imul(weight, data[from]!)) | 0;
         g = (g + Math.imul(weight, data[from + 1]!)) | 0;
