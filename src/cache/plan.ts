@@ -2,8 +2,9 @@
  * Which targets are missing, in which units they will be computed. Pure: catalogue and wishes in, data out.
  *
  * Units have fixed borders in the list of wanted targets, not in the list of missing ones, so a run that goes on after an
- * interruption forms the same units.
+ * interruption forms the same units. All views of an image are in one unit: it is decoded once.
  */
+import type { ImageId } from '../core/ids.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import { type View, viewIdOf } from '../images/view.ts';
 import type { Catalogue, RowLookup } from './catalogue.ts';
@@ -66,7 +67,7 @@ export interface CachePlanOptions {
   readonly wanted: readonly WantedImage[];
   readonly groups: readonly SpaceGroup[];
   readonly catalogue: Catalogue;
-  /** Targets per unit: what is at most lost when the process dies. */
+  /** Targets per unit, or the views of one image if that is more: what is at most lost when the process dies. */
   readonly unitRows: number;
   /** Rows that failed before count as missing. Default false: a failed row is not tried again. */
   readonly retryFailed?: boolean;
@@ -85,8 +86,8 @@ export function planCache(options: CachePlanOptions): CachePlan {
     ),
   );
   const units: CacheUnit[] = [];
-  for (let start = 0; start < rows.length; start += unitRows) {
-    const end = Math.min(rows.length, start + unitRows);
+  for (let start = 0, end = 0; start < rows.length; start = end) {
+    end = unitEnd(rows, start, unitRows);
     const missing = groups.flatMap((group): MissingRows[] => {
       const columns = group.spaces.map((space) => lacks.get(space)!.subarray(start, end));
       if (columns.every((column) => column.indexOf(1) < 0)) return [];
@@ -118,6 +119,17 @@ export function planCache(options: CachePlanOptions): CachePlan {
   return { units, coverage };
 }
 
+/** Where a unit ends that begins at an image: as many whole images as fit, at least one. */
+function unitEnd(rows: readonly WantedRow[], start: number, unitRows: number): number {
+  let end = start;
+  for (let next = start + 1; next <= rows.length; next++) {
+    if (rows[next]?.image.id === rows[next - 1]!.image.id) continue;
+    if (end > start && next - start > unitRows) break;
+    end = next;
+  }
+  return end;
+}
+
 function lackingRows(
   rows: readonly WantedRow[],
   present: RowLookup | undefined,
@@ -132,13 +144,17 @@ function lackingRows(
   return lacking;
 }
 
-/** One row per image and view; an image that is wanted twice (by two datasets) is wanted once. */
+/** One row per image and view, those of an image together; an image that is wanted twice (by two datasets) is wanted once. */
 export function wantedRows(wanted: readonly WantedImage[]): WantedRow[] {
-  const rows = new Map<RowKey, WantedRow>();
-  for (const { image, views } of wanted)
+  const images = new Map<ImageId, { readonly image: ImageRow; readonly rows: Map<RowKey, WantedRow> }>();
+  for (const { image: record, views } of wanted) {
+    // the record that comes first stands for the image
+    const { image, rows } = images.get(record.id) ?? { image: record, rows: new Map<RowKey, WantedRow>() };
+    images.set(image.id, { image, rows });
     for (const view of views) {
       const key = rowKeyOf({ image: image.id, view: viewIdOf(view) });
       if (!rows.has(key)) rows.set(key, { image, view, key });
     }
-  return [...rows.values()];
+  }
+  return [...images.values()].flatMap(({ rows }) => [...rows.values()]);
 }

@@ -3,7 +3,7 @@ import type { Catalogue } from '../../src/cache/catalogue.ts';
 import { type SpaceGroup, type WantedImage, planCache, wantedRows } from '../../src/cache/plan.ts';
 import type { RowKey } from '../../src/cache/row-key.ts';
 import { type SpaceDescriptor, spaceIdOf } from '../../src/cache/space.ts';
-import { FULL_VIEW } from '../../src/images/view.ts';
+import { FULL_VIEW, type View } from '../../src/images/view.ts';
 import { LEFT_HALF, group, image, images, keyOf } from './rig.ts';
 
 /** A catalogue that holds the given rows; where they lie does not matter to a plan. */
@@ -43,6 +43,30 @@ describe('a cache plan', () => {
       { image: { ...a, uri: 'elsewhere.png' }, views: [LEFT_HALF, FULL_VIEW] },
     ]);
     expect(rows.map(({ key }) => key)).toEqual([keyOf(a), keyOf(a, LEFT_HALF), keyOf(b)]);
+  });
+
+  it('keeps the views of an image together, also those that another dataset wants, under its first record', () => {
+    const [a, b] = [image(1), image(2)];
+    const rows = wantedRows([
+      { image: a, views: [FULL_VIEW] },
+      { image: b, views: [FULL_VIEW] },
+      { image: { ...a, uri: 'elsewhere.png' }, views: [LEFT_HALF] },
+    ]);
+    expect(rows.map(({ key }) => key)).toEqual([keyOf(a), keyOf(a, LEFT_HALF), keyOf(b)]);
+    expect(rows.map(({ image }) => image.uri)).toEqual([a.uri, a.uri, b.uri]);
+  });
+
+  it('ends a unit where an image ends, and one image with more views than that is a unit of its own', () => {
+    const views = (count: number) =>
+      Array.from({ length: count }, (_, i): View => ({ box: [0, 0, 1, (i + 1) / 8], flip: false }));
+    const wanted = [3, 2, 2, 6, 1, 1].map((count, i) => ({ image: image(i), views: views(count) }));
+    const { units } = plan(wanted, [group()]);
+    expect(units.map(({ rows }) => rows.map((row) => row.image.name).join(' '))).toEqual([
+      'i0 i0 i0',
+      'i1 i1 i2 i2',
+      'i3 i3 i3 i3 i3 i3',
+      'i4 i5',
+    ]);
   });
 
   it('computes everything of an empty cache, in units of the size asked', () => {
