@@ -35,6 +35,8 @@ export interface FillOptions {
   /** Bounds decoded images in work, and answers that are not yet written, each. Default 512 MiB. */
   readonly windowBytes?: number;
   readonly onProgress: (done: number, total: number, usage: FillUsage) => void;
+  /** Called once, at the first failure: engine calls that have not begun need not be. */
+  readonly onFailure?: () => void;
 }
 
 export interface SpaceFill {
@@ -237,7 +239,9 @@ class Fill {
 
   /** The first failure is the one that is thrown. No more work is handed out; what runs comes to its end. */
   #fail(reason: unknown): void {
-    this.#failure ??= { reason };
+    if (this.#failure !== null) return;
+    this.#failure = { reason };
+    this.#options.onFailure?.();
     for (const batches of this.#batches.values()) batches.close(reason);
     for (const window of [this.#jobs, this.#pixels, this.#answers]) window.close(reason);
   }

@@ -7,7 +7,7 @@ import type { Json } from '../core/canonical-json.ts';
 import { StillhouseError } from '../core/failure.ts';
 import { runsFromSource } from '../core/threads/compiled-entry.ts';
 import type { StageContext } from '../run/stage.ts';
-import { openTeacher } from '../teachers/open-teacher.ts';
+import { openEngines } from '../teachers/open-engines.ts';
 import { viewRenderer } from '../teachers/preprocess.ts';
 import type { LoadedTeacher } from '../teachers/registry.ts';
 import { type RenderPool, inlineRenderPool, threadRenderPool } from '../teachers/render-pool.ts';
@@ -45,31 +45,29 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
       `recovered after an interruption: ${opened.adopted} finished parts adopted, ${opened.quarantined} broken ones set aside`,
     );
   const renderers = renderPool(needed, plan.datasets, context.workers);
-  const engines: GroupEngine[] = [];
+  const engines = openEngines({ device: context.device });
   try {
+    const sessions: GroupEngine[] = [];
     for (const { group, teacher } of needed)
-      engines.push({
+      sessions.push({
         group,
-        session: await openTeacher(
-          teacher,
-          { sizePx: group.sizePx, batch: plan.batch },
-          { device: context.device, threads: 0 },
-        ),
+        session: await engines.open({ teacher, sizePx: group.sizePx, batch: plan.batch }),
       });
     const filled = await fillCache({
       plan: cache,
-      engines,
+      engines: sessions,
       renderers,
       writer: opened.writer,
       clock: context.clock,
       signal: context.signal,
       onProgress: (done, total, usage) =>
         context.events.progress(done, total, 'views x teachers x sizes', usageText(usage)),
+      onFailure: () => engines.stop(),
     });
     await opened.writer.close();
     return filled;
   } finally {
-    for (const { session } of engines) await session.close();
+    await engines.close();
     await renderers.close();
     await opened.writer.abandon();
   }

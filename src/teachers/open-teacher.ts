@@ -3,7 +3,6 @@
  * asked size, so one engine runs everything (design.md §4).
  */
 import * as ort from 'onnxruntime-node';
-import { traceGraphModel } from '../compile/trace-graph-model.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { digestOf } from '../core/digest.ts';
 import { StillhouseError } from '../core/failure.ts';
@@ -74,6 +73,8 @@ export async function openTeacher(
   let inputDtype: InputDtype = 'float32';
   let model: OnnxModelSource;
   if (manifest.engine === 'tfjs') {
+    // tensorflow.js takes half a second to load: only who needs it waits
+    const { traceGraphModel } = await import('../compile/trace-graph-model.ts');
     const bytes = await traceGraphModel({
       modelPath: weights!.path,
       inputName: manifest.input.name,

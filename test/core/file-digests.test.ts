@@ -53,4 +53,15 @@ describe('digests of files', () => {
     await writeFile(path, 'here');
     expect(await digests.of(path)).toBe(sha256('here'));
   });
+
+  it('can be handed to another thread, which hashes only what has changed since', async () => {
+    const { folder, path, digests } = await file();
+    const other = join(folder, 'other');
+    await writeFile(other, 'other');
+    await Promise.all([digests.of(path), digests.of(other)]);
+    const handed = new FileDigests(structuredClone(await digests.files()));
+    await writeFile(path, 'two');
+    expect([await handed.of(path), await handed.of(other)]).toEqual([sha256('two'), sha256('other')]);
+    expect(handed.hashed).toBe(1);
+  });
 });
