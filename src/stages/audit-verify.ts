@@ -1,7 +1,15 @@
 /** Pixel evidence for pairs that the digests and hashes propose. Each candidate image is decoded once. */
 import pLimit from 'p-limit';
 import { type EvidencePair, isExact } from '../audit/evidence.ts';
-import { type GreyThumb, greyThumbOf, pixelsThatAgree } from '../audit/pixel-verification.ts';
+import type { Dihedral } from '../audit/dihedral.ts';
+import {
+  type GreyThumb,
+  type SummedThumb,
+  greyThumbOf,
+  pixelsThatAgree,
+  summed,
+  turned,
+} from '../audit/pixel-verification.ts';
 import type { ImageId } from '../core/ids.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import type { RgbImage } from '../images/rgb-image.ts';
@@ -29,6 +37,7 @@ export async function verifiedPairs(options: VerifyOptions): Promise<EvidencePai
   }
   const wanted = [...proposals.values()].filter((pairs) => !pairs.some(({ evidence }) => isExact(evidence)));
   const thumbs = await thumbsOf(new Set(wanted.flatMap(([pair]) => [pair!.a, pair!.b])), options);
+  const laidOut = summedThumbs(thumbs);
   const found: EvidencePair[] = [];
   for (const key of [...proposals.keys()].sort()) {
     const pairs = proposals.get(key)!;
@@ -43,10 +52,7 @@ export async function verifiedPairs(options: VerifyOptions): Promise<EvidencePai
     let best: EvidencePair | null = null;
     let bestSsim = -Infinity;
     for (const transform of transforms) {
-      const agreement = pixelsThatAgree(thumbs.get(a)!, thumbs.get(b)!, {
-        transform,
-        floor: options.floor.ncc,
-      });
+      const agreement = pixelsThatAgree(laidOut(a, 'identity'), laidOut(b, transform), options.floor.ncc);
       if (agreement === null || agreement.ssim <= bestSsim) continue;
       best = { type, a, b, evidence: { level: 'verified', ...agreement, transform } };
       bestSsim = agreement.ssim;
@@ -54,6 +60,26 @@ export async function verifiedPairs(options: VerifyOptions): Promise<EvidencePai
     if (best !== null) found.push(best);
   }
   return found;
+}
+
+/** 40 MB of tables. An image is in many pairs, and pairs are ordered by their first image. */
+const MOST_SUMMED = 1024;
+
+/** Tables of a picture as it is turned, made anew only for those that were not asked for lately. */
+function summedThumbs(
+  thumbs: ReadonlyMap<ImageId, GreyThumb>,
+): (id: ImageId, transform: Dihedral) => SummedThumb {
+  const recent = new Map<string, SummedThumb>();
+  return (id, transform) => {
+    const key = `${transform} ${id}`;
+    const known = recent.get(key);
+    const found = known ?? summed(turned(thumbs.get(id)!, transform));
+    // a map keeps the order of insertion: the first is the one that was not asked for the longest
+    if (known) recent.delete(key);
+    else if (recent.size >= MOST_SUMMED) recent.delete(recent.keys().next().value!);
+    recent.set(key, found);
+    return found;
+  };
 }
 
 async function thumbsOf(ids: ReadonlySet<ImageId>, options: VerifyOptions): Promise<Map<ImageId, GreyThumb>> {

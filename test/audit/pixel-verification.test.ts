@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { DIHEDRAL, transformed } from '../../src/audit/dihedral.ts';
-import { greyThumbOf, pixelsThatAgree, verifyPixels } from '../../src/audit/pixel-verification.ts';
+import {
+  greyThumbOf,
+  pixelsThatAgree,
+  summed,
+  turned,
+  verifyPixels,
+} from '../../src/audit/pixel-verification.ts';
 import { Rng } from '../../src/core/rng.ts';
 import { blobs, paint } from './sample-images.ts';
 
@@ -47,7 +53,7 @@ describe('pixel verification', () => {
         const transform = DIHEDRAL[(i * 12 + j) % (i === j ? 1 : DIHEDRAL.length)]!;
         const whole = verifyPixels(left, right, transform);
         for (const floor of [0.3, 0.8, whole.ncc]) {
-          const found = pixelsThatAgree(left, right, { transform, floor });
+          const found = pixelsThatAgree(summed(left), summed(turned(right, transform)), floor);
           expect(found, `${i} ${j} ${floor}`).toEqual(whole.ncc < floor ? null : whole);
           seen[found === null ? 'differ' : 'agree'] += 1;
         }

@@ -1,7 +1,7 @@
 /** Every distance of one pair of equal-sized samples, each with its interval, or the reason why it was left out. */
 import type { Rng } from '../../core/rng.ts';
 import { classifierTest } from './classifier-test.ts';
-import { frechetAtInfinity, frechetDistance, isRankDeficient, momentsOf } from './frechet.ts';
+import { frechetAtInfinity, frechetOfSamples, isRankDeficient } from './frechet.ts';
 import { CMMD_KERNEL } from './kernels.ts';
 import type { MatrixEngine } from './matrix-products.ts';
 import { biasedDiscrepancy, meanDiscrepancy } from './mean-discrepancy.ts';
@@ -171,17 +171,14 @@ async function addFrechet(
       : null;
   if (dim > FULL_FRECHET_DIMS)
     out.omit(['frechet'], `${dim} dimensions, more than ${FULL_FRECHET_DIMS}: see frechet-pca`);
-  else if (fullFrechet)
-    out.add('frechet', frechetDistance(momentsOf(x, dim), momentsOf(y, dim)), { warning: rankWarning(dim) });
+  else if (fullFrechet) out.add('frechet', frechetOfSamples(x, y, dim), { warning: rankWarning(dim) });
   if (axes.count === 0) {
     out.omit(['frechet-pca', 'frechet-infinity'], 'the embeddings do not vary');
     return;
   }
   const [flatX, flatY] = [await projected(engine, x, axes), await projected(engine, y, axes)];
   const warning = rankWarning(axes.count);
-  out.add('frechet-pca', frechetDistance(momentsOf(flatX, axes.count), momentsOf(flatY, axes.count)), {
-    warning,
-  });
+  out.add('frechet-pca', frechetOfSamples(flatX, flatY, axes.count), { warning });
   const limit = frechetAtInfinity(flatX, flatY, axes.count);
   if (limit !== null) out.add('frechet-infinity', limit, { warning, expected: 0 });
 }

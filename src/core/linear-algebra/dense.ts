@@ -29,12 +29,13 @@ export function symmetricSquareRoot(matrix: Float64Array, n: number): Float64Arr
     for (let j = 0; j < n; j++) scaled[k * n + j] = root * vectors[k * n + j]!;
   }
   // V^T diag(sqrt) V, the eigenvectors being rows
-  return matrixProduct(transposed(vectors, n), scaled, { n, m: n, p: n });
+  return matrixProduct(transposed(vectors, n, n), scaled, { n, m: n, p: n });
 }
 
-function transposed(a: Float64Array, n: number): Float64Array {
-  const out = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) out[j * n + i] = a[i * n + j]!;
+/** [n * m] -> [m * n]. */
+export function transposed(a: Float64Array, n: number, m: number): Float64Array {
+  const out = new Float64Array(n * m);
+  for (let i = 0; i < n; i++) for (let j = 0; j < m; j++) out[j * n + i] = a[i * m + j]!;
   return out;
 }
 

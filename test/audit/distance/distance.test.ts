@@ -4,6 +4,7 @@ import { aucOf, classifierTest } from '../../../src/audit/distance/classifier-te
 import {
   frechetAtInfinity,
   frechetDistance,
+  frechetOfSamples,
   isRankDeficient,
   momentsOf,
 } from '../../../src/audit/distance/frechet.ts';
@@ -201,6 +202,20 @@ describe('Fréchet distance', () => {
       covariance: Float64Array.of(values[0]!, 0, 0, 0, values[1]!, 0, 0, 0, values[2]!),
     });
     expect(frechetDistance(diagonal([4, 9, 0]), diagonal([1, 25, 0]))).toBeCloseTo(1 + 4, 10);
+  });
+
+  it.each([
+    { n: 5, m: 9, dim: 12 },
+    { n: 9, m: 5, dim: 12 },
+    { n: 2, m: 30, dim: 12 },
+    { n: 40, m: 40, dim: 12 },
+  ])('of $n and $m rows in $dim dimensions is that of their moments', ({ n, m, dim }) => {
+    const rng = seeded(5);
+    const x = normalRows(rng, { count: n, dim });
+    const y = normalRows(rng, { count: m, dim, shift: 1, scale: 2 });
+    const whole = frechetDistance(momentsOf(x, dim), momentsOf(y, dim));
+    expect(Math.abs(frechetOfSamples(x, y, dim) / whole - 1)).toBeLessThan(1e-6);
+    expect(frechetOfSamples(x, x, dim) / whole).toBeLessThan(1e-6);
   });
 
   it('falls towards the truth with more rows, and the line at infinity is nearer than the largest sample', () => {
