@@ -23,7 +23,7 @@ export function buildProgram(context: ProgramContext): Command {
         '\nExit codes: 0 done, 1 a gate said no, 2 usage, 3 bad input, 4 integrity, 5 environment, 70 defect, 130 interrupted',
     );
   addPipelineCommands(program, context);
-  addCacheCommands(program);
+  addCacheCommands(program, context);
   addExportCommand(program);
   addTeachersCommands(program, context);
   addInspectCommand(program);

@@ -4,20 +4,7 @@
  * while the gradient of a product is exact by construction.
  */
 import * as tf from '@tensorflow/tfjs';
-
-/** Row-major [to, from] matrix that resamples a line of `from` values at `to` places; each row sums to 1. */
-export function bilinearMatrix(from: number, to: number): Float32Array {
-  const matrix = new Float32Array(to * from);
-  for (let i = 0; i < to; i++) {
-    const at = Math.max(0, ((i + 0.5) * from) / to - 0.5);
-    const low = Math.min(Math.floor(at), from - 1);
-    const high = Math.min(low + 1, from - 1);
-    const share = high === low ? 0 : at - low;
-    matrix[i * from + low]! += 1 - share;
-    matrix[i * from + high]! += share;
-  }
-  return matrix;
-}
+import { bilinearMatrix } from '../core/linear-algebra/bilinear.ts';
 
 /** map [B, h, w, C] -> [B, height, width, C]; the map itself when the grid is that already. */
 export function resizeGrid(map: tf.Tensor4D, height: number, width: number): tf.Tensor4D {

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bilinearMatrix, matchGrids, resizeGrid } from '../../src/student/grid-resize.ts';
+import { bilinearMatrix } from '../../src/core/linear-algebra/bilinear.ts';
+import { matchGrids, resizeGrid } from '../../src/student/grid-resize.ts';
 import { randomTensor } from './tiny.ts';
 
 const side = fc.integer({ min: 1, max: 9 });

@@ -1,7 +1,7 @@
 /** A learnable world: smooth random images, and two teachers that are fixed random projections of their colours. */
 import { Rng } from '../../src/core/rng.ts';
 import type { TrainBatch } from '../../src/student/feeds.ts';
-import { bilinearMatrix } from '../../src/student/grid-resize.ts';
+import { bilinearMatrix } from '../../src/core/linear-algebra/bilinear.ts';
 import { normals, uniforms } from './tiny.ts';
 
 const IMAGE_PX = 8;

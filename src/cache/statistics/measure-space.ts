@@ -8,7 +8,7 @@ import { rowValuesOf } from '../../format/tensor-part.ts';
 import type { CachedSpace } from '../catalogue.ts';
 import { halfSource } from '../codecs/half-source.ts';
 import type { RowKey } from '../row-key.ts';
-import { exactSpaceIdOf, spaceLabel } from '../space.ts';
+import { type SpaceDescriptor, exactSpaceIdOf, spaceLabel } from '../space.ts';
 import { TargetReader } from '../read.ts';
 import { AngularDispersion } from './angular-dispersion.ts';
 import { FeatureMoments } from './feature-moments.ts';
@@ -26,12 +26,16 @@ export interface MeasureOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** Whether a codec keeps what the teacher said, cell by cell, up to rounding to binary16. */
+export const keepsFeatures = ({ codec }: SpaceDescriptor): boolean =>
+  (codec.id === 'f32' || codec.id === 'f16') && codec.pool === undefined;
+
 /** Null when no row is usable. */
 export async function measureSpace(options: MeasureOptions): Promise<FeatureStatistics | null> {
   const { space, pool = 1, signal } = options;
   const { descriptor } = space;
   const { codec, shape } = descriptor;
-  if ((codec.id !== 'f32' && codec.id !== 'f16') || codec.pool !== undefined)
+  if (!keepsFeatures(descriptor))
     throw new Error(`internal: statistics are measured on f32 or f16, not on ${codec.id}`);
   const keys = [...(options.keys ?? space.rows.keys())]
     .filter((key) => {

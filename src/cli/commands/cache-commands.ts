@@ -3,8 +3,10 @@ import type { Command } from 'commander';
 import type { ExportFormat } from '../../cache/export.ts';
 import type { VerifyLevel } from '../../cache/verify.ts';
 import { oneOf, wholeNumber } from '../common-options.ts';
+import type { ProgramContext } from '../program-context.ts';
 import type { StoreOptions, VerifyOptions } from './cache-answers.ts';
 import type { ExportCommandOptions, ImportCommandOptions } from './cache-exchange.ts';
+import type { StatsOptions } from './cache-stats.ts';
 import type { DropOptions, GcOptions, QuotaOptions, TagOptions } from './cache-upkeep.ts';
 
 /** From cheap to thorough; the type fails to check when cache/verify.ts has others. */
@@ -15,7 +17,7 @@ const LEVELS = Object.keys({
   rows: 3,
 } satisfies Record<VerifyLevel, number>) as VerifyLevel[];
 
-export function addCacheCommands(program: Command): void {
+export function addCacheCommands(program: Command, { signal }: ProgramContext): void {
   const cache = program.commands.find((command) => command.name() === 'cache');
   if (!cache) throw new Error('internal: the cache verb must be added first');
   withStore(
@@ -33,8 +35,30 @@ export function addCacheCommands(program: Command): void {
       const { checkCache } = await import('./cache-answers.ts');
       await checkCache(command.optsWithGlobals<VerifyOptions>());
     });
+  addStats(cache, signal);
   addUpkeep(cache);
   addExchange(cache);
+}
+
+function addStats(cache: Command, signal: AbortSignal): void {
+  withStore(
+    cache
+      .command('stats')
+      .description(
+        'mean, covariance, deviation, range, rank, dispersion and position pattern of cached features',
+      )
+      .argument('[space...]', 'id, label such as nanodet@224.spatial, or teacher (default: all)'),
+  )
+    .option('--interpolation', 'also how well maps of one size stand for those of another', false)
+    .option(
+      '--rows <n>',
+      'targets to measure, a random choice that is always the same (default: all; of pairs of sizes 1000)',
+      wholeNumber('--rows', 1),
+    )
+    .action(async (names: string[], _: unknown, command: Command) => {
+      const { measureCache } = await import('./cache-stats.ts');
+      await measureCache(names, command.optsWithGlobals<StatsOptions>(), signal);
+    });
 }
 
 function addUpkeep(cache: Command): void {

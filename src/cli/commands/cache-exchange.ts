@@ -1,14 +1,13 @@
 /** Targets to and from other programs. */
 import { basename, resolve } from 'node:path';
-import { type CachedSpace, openCatalogue } from '../../cache/catalogue.ts';
+import { openCatalogue } from '../../cache/catalogue.ts';
 import { type ExportFormat, type ExportValues, exportTargets } from '../../cache/export.ts';
 import { importExport } from '../../cache/import-export.ts';
 import { importTheia } from '../../cache/import-theia.ts';
-import { codedLabel, namesOf } from '../../cache/space.ts';
+import { spacesNamed } from '../../cache/named-spaces.ts';
 import { CacheWriter } from '../../cache/write.ts';
 import type { Json } from '../../core/canonical-json.ts';
 import { machineClock } from '../../core/clock.ts';
-import { StillhouseError } from '../../core/failure.ts';
 import type { ImageId } from '../../core/ids.ts';
 import { readDataset } from '../../images/dataset-manifest.ts';
 import { nodeFs } from '../../store/commit-fs.ts';
@@ -32,18 +31,7 @@ export interface ImportCommandOptions extends StoreOptions {
 /** @throws StillhouseError bad-input when a name means no space. */
 export async function exportCache(names: readonly string[], options: ExportCommandOptions): Promise<void> {
   await needCache(options.cache);
-  const { spaces: all } = await openCatalogue(resolve(options.cache));
-  const spaces = [...all.values()].filter((space) => isMeant(space, names));
-  for (const name of names)
-    if (!spaces.some((space) => isMeant(space, [name])))
-      throw new StillhouseError({
-        kind: 'bad-input',
-        what: 'the cache has no such space',
-        where: options.cache,
-        wanted: [...all.values()].map(({ descriptor }) => codedLabel(descriptor)).join(', ') || 'a space',
-        got: name,
-        next: 'see `stillhouse cache ls`',
-      });
+  const spaces = spacesNamed(await openCatalogue(resolve(options.cache)), names);
   const { format, values, shardRows } = options;
   const done = await exportTargets({
     spaces,
@@ -64,9 +52,6 @@ export async function exportCache(names: readonly string[], options: ExportComma
     process.stdout.write(`${done.files.length} files in ${options.to}\n`);
   }
 }
-
-const isMeant = ({ descriptor }: CachedSpace, names: readonly string[]): boolean =>
-  names.length === 0 || namesOf(descriptor).some((name) => names.includes(name));
 
 /** @throws StillhouseError bad-input when a path is neither an export nor a tar. */
 export async function importIntoCache(
