@@ -1,8 +1,10 @@
 /**
- * Run by the kill test as a process of its own: fills the cache in argv[2] with what a formula says of numbered images. Prints
- * `ready`, then one line of JSON with the files of each commit as soon as it has resolved.
+ * Run by the kill test as a process of its own: fills a cache with what a formula says of numbered images. Prints `ready` when all is
+ * imported and waits for its orders, one line of JSON on stdin. Then prints one line of JSON with the files of each commit as soon
+ * as it has resolved, and at the end how many calls changed the disk.
  */
 import { writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { openCatalogue } from '../../src/cache/catalogue.ts';
 import { fillCache } from '../../src/cache/fill.ts';
 import { type SpaceGroup, planCache } from '../../src/cache/plan.ts';
@@ -16,10 +18,10 @@ import { inlineRenderPool } from '../../src/teachers/render-pool.ts';
 import { type CommitFs, nodeFs } from '../../src/store/commit-fs.ts';
 import type { TeacherSession } from '../../src/teachers/teacher.ts';
 
-const IMAGES = 60;
+const IMAGES = 32;
 const UNIT_ROWS = 4;
 const BYTES = 4;
-const SHAPES = { summary: [8], spatial: [16, 16, 16] };
+const SHAPES = { summary: [8], spatial: [4, 4, 16] };
 const VIEWS: readonly View[] = [FULL_VIEW, { box: [0, 0, 0.5, 1], flip: true }];
 
 const print = (line: string): void => void writeSync(1, `${line}\n`);
@@ -55,14 +57,14 @@ const session = (sizePx: number): TeacherSession => ({
   run: (pixels) =>
     Promise.resolve({
       summary: answer(pixels, 8, sizePx),
-      spatial: answer(pixels, 4096, sizePx),
+      spatial: answer(pixels, 256, sizePx),
       engineMs: 0,
     }),
   close: () => Promise.resolve(),
 });
 
-/** Kills this process before its nth call that changes the disk; a write is torn then. */
-function dyingFs(killAt: number): CommitFs {
+/** Counts the calls that change the disk, and kills this process before the nth; a write is torn then. */
+function dyingFs(killAt: number): { readonly fs: CommitFs; readonly calls: () => number } {
   let calls = 0;
   const die = (): void => {
     process.kill(process.pid, 'SIGKILL');
@@ -71,7 +73,7 @@ function dyingFs(killAt: number): CommitFs {
     calls += 1;
     if (calls === killAt) die();
   };
-  return {
+  const fs: CommitFs = {
     ...nodeFs,
     makeFolder: (path) => (step(), nodeFs.makeFolder(path)),
     writeNew: async (path, bytes) => {
@@ -88,10 +90,11 @@ function dyingFs(killAt: number): CommitFs {
     remove: (path) => (step(), nodeFs.remove(path)),
     syncFolder: (path) => (step(), nodeFs.syncFolder(path)),
   };
+  return { fs, calls: () => calls };
 }
 
-async function main(root: string, killAt: number): Promise<void> {
-  print('ready');
+async function main({ root, killAt }: { readonly root: string; readonly killAt: number }): Promise<void> {
+  const { fs, calls } = dyingFs(killAt);
   const groups = [2, 4].map((sizePx): SpaceGroup => ({
     teacher: 'formula',
     sizePx,
@@ -102,12 +105,12 @@ async function main(root: string, killAt: number): Promise<void> {
     writer: `pid-${process.pid}`,
     clock: machineClock,
     publishEveryMs: 0,
-    fs: dyingFs(killAt),
+    fs,
   });
   const commit = writer.commit.bind(writer);
   writer.commit = async (parts) => {
     const entries = await commit(parts);
-    print(JSON.stringify(entries.map(({ file }) => file)));
+    print(JSON.stringify({ files: entries.map(({ file }) => file) }));
     return entries;
   };
   const wanted = Array.from({ length: IMAGES }, (_, i) => ({
@@ -155,6 +158,9 @@ async function main(root: string, killAt: number): Promise<void> {
     onProgress: () => undefined,
   });
   await writer.close();
+  print(JSON.stringify({ steps: calls() }));
 }
 
-await main(process.argv[2]!, Number(process.argv[3] ?? 0));
+print('ready');
+for await (const line of createInterface({ input: process.stdin }))
+  await main(JSON.parse(line) as Parameters<typeof main>[0]);

@@ -1,13 +1,9 @@
-/** A process that fills a cache is killed at seeded random moments, again and again, and the cache is opened after each time. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+/** A process that fills a cache is killed at seeded points, again and again, and the cache is opened after each time. */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
-import ts from 'typescript';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { openCatalogue } from '../../src/cache/catalogue.ts';
 import { targetShapeOf } from '../../src/cache/codecs/stored-tensor.ts';
 import { TargetReader } from '../../src/cache/read.ts';
@@ -17,79 +13,20 @@ import { machineClock } from '../../src/core/clock.ts';
 import { sha256 } from '../../src/core/digest.ts';
 import { Rng } from '../../src/core/rng.ts';
 import { rowValuesOf } from '../../src/format/tensor-part.ts';
-import { tempFolder } from '../support/temp-folder.ts';
+import { ChildPool, type ChildRun, type Death } from './child-pool.ts';
 
 const KILLS = 300;
-
+/** Caches that are filled and killed side by side: one child starts while the content of another is looked at. */
+const LANES = 2;
 /** File-system calls of opening a cache, two commits and two snapshots, and some of the third. */
 const STEPS = 110;
+const TARGETS = 32 * 2 * 4;
 
-const DIST = join(import.meta.dirname, '..', '..', 'dist');
-
-/** The child as JavaScript, beside the built rooms that it imports. @returns the path of the script. */
-async function compileChild(folder: string): Promise<string> {
-  if (!existsSync(DIST)) throw new Error(`${DIST} is missing: npm run build`);
-  await mkdir(join(folder, 'test', 'fault'), { recursive: true });
-  await symlink(DIST, join(folder, 'src'));
-  const source = await readFile(join(import.meta.dirname, 'fill-child.ts'), 'utf8');
-  const { outputText } = ts.transpileModule(source, {
-    compilerOptions: {
-      module: ts.ModuleKind.ESNext,
-      target: ts.ScriptTarget.ES2023,
-      verbatimModuleSyntax: true,
-      rewriteRelativeImportExtensions: true,
-    },
-  });
-  const path = join(folder, 'test', 'fault', 'fill-child.mjs');
-  await writeFile(path, outputText);
+/** In memory where the system has such a folder: SIGKILL takes nothing from a page cache, so that a disk would only cost time. */
+async function workFolder(): Promise<string> {
+  const path = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'stillhouse-kill-'));
+  onTestFinished(() => rm(path, { recursive: true, force: true }));
   return path;
-}
-
-interface ChildRun {
-  /** Whether it was killed before it was done. */
-  readonly killed: boolean;
-  /** Files whose commit had resolved. */
-  readonly committed: readonly string[];
-  /** Time from its first sign of life to its end. */
-  readonly lifeMs: number;
-}
-
-/** Runs the child; kills it `killAfterMs` after it said that it is ready, or lets it finish. */
-async function runChild(
-  script: string,
-  root: string,
-  killAfterMs: number | null,
-  killAtStep = 0,
-): Promise<ChildRun> {
-  const child = spawn(process.execPath, [script, root, String(killAtStep)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const ended = once(child, 'exit');
-  const lines: string[] = [];
-  const output = createInterface({ input: child.stdout });
-  const closed = once(output, 'close');
-  const ready = new Promise<void>((resolve) => {
-    output.on('line', (line) => {
-      lines.push(line);
-      resolve();
-    });
-    output.on('close', resolve);
-  });
-  await ready;
-  const started = performance.now();
-  if (killAfterMs !== null) {
-    await Promise.race([sleep(killAfterMs), ended]);
-    child.kill('SIGKILL');
-  }
-  const [code, signal] = (await ended) as [number | null, string | null];
-  const lifeMs = performance.now() - started;
-  await closed;
-  if (signal === null) expect(code, 'exit code of an undisturbed child').toBe(0);
-  return {
-    killed: signal === 'SIGKILL',
-    committed: lines.slice(1).flatMap((line) => JSON.parse(line) as string[]),
-    lifeMs,
-  };
 }
 
 interface Content {
@@ -116,97 +53,129 @@ async function contentOf(root: string): Promise<Content> {
   return { digests, files, missingParts: catalogue.missingParts.length };
 }
 
+interface Killed extends ChildRun {
+  readonly root: string;
+  readonly truth: ReadonlyMap<string, string>;
+  /** Files that this run and earlier ones promised. */
+  readonly promised: ReadonlySet<string>;
+  readonly label: string;
+}
+
+/** What a reader finds, what the next writer mends, and that verify then has nothing to say. Targets that are there afterwards. */
+async function expectSound({ root, truth, promised, label }: Killed) {
+  const found = await contentOf(root);
+  const lost = [...promised].filter((file) => !found.files.has(file));
+  const wrong = [...found.digests].filter(([target, digest]) => truth.get(target) !== digest);
+  expect({ lost, wrong, missingParts: found.missingParts }, label).toEqual({
+    lost: [],
+    wrong: [],
+    missingParts: 0,
+  });
+  const { writer, adopted, quarantined } = await CacheWriter.open({
+    root,
+    writer: 'after',
+    clock: machineClock,
+  });
+  await writer.abandon();
+  const { findings, rows } = await verifyCache({ root, level: 'rows', repair: null });
+  expect(findings, label).toEqual([]);
+  expect(rows, label).toBeGreaterThanOrEqual(found.digests.size);
+  return { before: found.digests.size, after: rows, adopted, quarantined };
+}
+
+/** The content of a cache that nobody disturbed, and how much there is to disturb. */
+async function undisturbed(pool: ChildPool, folder: string) {
+  const root = join(folder, 'undisturbed');
+  const run = await pool.run(root, null);
+  const { digests } = await contentOf(root);
+  expect(digests.size).toBe(TARGETS);
+  return { truth: digests, steps: run.steps!, lifeMs: run.lifeMs };
+}
+
 it(`a cache whose writer is killed ${KILLS} times loses nothing that was committed and ends as if undisturbed`, async () => {
-  const folder = await tempFolder();
-  const script = await compileChild(folder);
-  const truthRoot = join(folder, 'undisturbed');
-  const undisturbed = await runChild(script, truthRoot, null);
-  const truth = (await contentOf(truthRoot)).digests;
-  expect(truth.size).toBe(60 * 2 * 4);
-
-  const rng = new Rng(20261124, 'kills');
-  const seen = { kills: 0, caches: 0, commits: 0, adopted: 0, quarantined: 0 };
-  while (seen.kills < KILLS) {
-    const root = join(folder, `cache-${seen.caches}`);
-    const promised = new Set<string>();
-    let held = 0;
-    for (let done = false; !done;) {
-      const killAfterMs = seen.kills < KILLS ? rng.between(0, undisturbed.lifeMs / 4) : null;
-      const run = await runChild(script, root, killAfterMs);
-      done = !run.killed;
-      if (run.killed) seen.kills += 1;
-      seen.commits += run.committed.length;
-      for (const file of run.committed) promised.add(file);
-
-      const found = await contentOf(root);
-      const lost = [...promised].filter((file) => !found.files.has(file));
-      const wrong = [...found.digests].filter(([target, digest]) => truth.get(target) !== digest);
-      expect({ lost, wrong, missingParts: found.missingParts }).toEqual({
-        lost: [],
-        wrong: [],
-        missingParts: 0,
-      });
-      expect(found.digests.size).toBeGreaterThanOrEqual(held);
-
-      const opened = await CacheWriter.open({ root, writer: `test-${seen.kills}`, clock: machineClock });
-      seen.adopted += opened.adopted;
-      seen.quarantined += opened.quarantined;
-      await opened.writer.abandon();
-      const { findings } = await verifyCache({ root, level: 'rows', repair: null });
-      expect(findings).toEqual([]);
-      held = (await contentOf(root)).digests.size;
-      expect(held).toBeGreaterThanOrEqual(found.digests.size);
+  const folder = await workFolder();
+  const pool = await ChildPool.open(folder);
+  const { truth, steps, lifeMs } = await undisturbed(pool, folder);
+  const seen = { kills: 0, bySteps: 0, caches: 0, commits: 0, adopted: 0, quarantined: 0 };
+  const lane = async (name: number): Promise<void> => {
+    const rng = new Rng(20261124, 'kills', String(name));
+    while (seen.kills < KILLS) {
+      const root = join(folder, `cache-${seen.caches++}`);
+      const promised = new Set<string>();
+      let held = 0;
+      for (let done = false; !done;) {
+        const byStep = rng.uniform() < 0.5;
+        const share = rng.uniform() / 4;
+        const death: Death =
+          seen.kills >= KILLS
+            ? null
+            : byStep
+              ? { step: 1 + Math.floor(share * steps) }
+              : { ms: share * lifeMs };
+        const run = await pool.run(root, death);
+        done = !run.killed;
+        if (run.killed) seen.kills += 1;
+        if (run.killed && byStep) seen.bySteps += 1;
+        seen.commits += run.committed.length;
+        for (const file of run.committed) promised.add(file);
+        const label = `lane ${name}, ${JSON.stringify(death)}`;
+        const found = await expectSound({ ...run, root, truth, promised, label });
+        expect(found.before, label).toBeGreaterThanOrEqual(held);
+        held = found.after;
+        seen.adopted += found.adopted;
+        seen.quarantined += found.quarantined;
+      }
+      expect((await contentOf(root)).digests).toEqual(truth);
+      await rm(root, { recursive: true });
     }
-    expect((await contentOf(root)).digests).toEqual(truth);
-    seen.caches += 1;
-  }
+  };
+  await Promise.all(Array.from({ length: LANES }, (_, name) => lane(name)));
   console.log(`killed ${seen.kills} times in ${seen.caches} caches: ${JSON.stringify(seen)}`);
-  // kills between a rename and its journal entry, or the test would show less than it says
-  expect(seen.commits).toBeGreaterThan(0);
-  expect(seen.adopted).toBeGreaterThan(0);
-}, 600_000);
+}, 1_200_000);
 
 it('a process killed before every step of opening, committing and publishing loses nothing that was committed', async () => {
-  const folder = await tempFolder();
-  const script = await compileChild(folder);
-  await runChild(script, join(folder, 'truth'), null);
-  const truth = (await contentOf(join(folder, 'truth'))).digests;
-  let steps = 0;
-  for (let step = 1; step <= STEPS; step++) {
-    const root = join(folder, `step-${step}`);
-    const run = await runChild(script, root, null, step);
-    expect(run.killed, `step ${step}`).toBe(true);
-    steps += 1;
-    const found = await contentOf(root);
-    expect(
-      run.committed.filter((file) => !found.files.has(file)),
-      `step ${step}`,
-    ).toEqual([]);
-    const wrong = [...found.digests].filter(([target, digest]) => truth.get(target) !== digest);
-    expect([wrong, found.missingParts], `step ${step}`).toEqual([[], 0]);
-    const { writer } = await CacheWriter.open({ root, writer: 'after', clock: machineClock });
-    await writer.close();
-    const { findings } = await verifyCache({ root, level: 'rows', repair: null });
-    expect(findings, `step ${step}`).toEqual([]);
-    expect((await contentOf(root)).digests.size).toBeGreaterThanOrEqual(found.digests.size);
-  }
-  console.log(`killed before each of ${steps} steps, the first two commits and snapshots among them`);
-}, 600_000);
+  const folder = await workFolder();
+  const pool = await ChildPool.open(folder);
+  const { truth } = await undisturbed(pool, folder);
+  const seen = { steps: 0, adopted: 0, quarantined: 0 };
+  let next = 1;
+  const lane = async (): Promise<void> => {
+    for (let step = next++; step <= STEPS; step = next++) {
+      const root = join(folder, `step-${step}`);
+      const run = await pool.run(root, { step });
+      const label = `step ${step}`;
+      expect(run.killed, label).toBe(true);
+      const { adopted, quarantined } = await expectSound({
+        ...run,
+        root,
+        truth,
+        promised: new Set(run.committed),
+        label,
+      });
+      seen.steps += 1;
+      seen.adopted += adopted;
+      seen.quarantined += quarantined;
+      await rm(root, { recursive: true, force: true });
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  console.log(
+    `killed before each of ${seen.steps} steps, the first two commits and snapshots among them: ${JSON.stringify(seen)}`,
+  );
+  // kills between a rename and its journal entry, or the test would show less than it says
+  expect(seen.adopted).toBeGreaterThan(0);
+}, 1_200_000);
 
 it('eight processes that fill one cache at once lose nothing and disturb nobody', async () => {
-  const folder = await tempFolder();
-  const script = await compileChild(folder);
-  await runChild(script, join(folder, 'truth'), null);
+  const folder = await workFolder();
+  const pool = await ChildPool.open(folder, 8);
+  const { truth } = await undisturbed(pool, folder);
   const root = join(folder, 'shared');
-  const runs = await Promise.all(Array.from({ length: 8 }, () => runChild(script, root, null)));
+  const runs = await Promise.all(Array.from({ length: 8 }, () => pool.run(root, null)));
+  const promised = runs.flatMap(({ committed }) => committed);
   const { digests, files, missingParts } = await contentOf(root);
-  expect(digests).toEqual((await contentOf(join(folder, 'truth'))).digests);
-  expect([
-    runs.flatMap(({ committed }) => committed).filter((file) => !files.has(file)),
-    missingParts,
-  ]).toEqual([[], 0]);
+  expect(digests).toEqual(truth);
+  expect([promised.filter((file) => !files.has(file)), missingParts]).toEqual([[], 0]);
   expect((await verifyCache({ root, level: 'rows', repair: null })).findings).toEqual([]);
-  console.log(
-    `8 writers committed ${runs.flatMap(({ committed }) => committed).length} parts, ${files.size} different ones`,
-  );
+  console.log(`8 writers committed ${promised.length} parts, ${files.size} different ones`);
 }, 300_000);
