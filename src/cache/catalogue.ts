@@ -25,6 +25,8 @@ export const FORMAT = { format: 'stillhouse-cache', major: 2 } as const;
 export interface CachedSpace {
   /** Of the cache: what a codec is built from lies beside the parts. */
   readonly root: string;
+  /** What its files are read with. */
+  readonly fs: CommitFs;
   readonly id: SpaceId;
   readonly descriptor: SpaceDescriptor;
   readonly parts: readonly CachedPart[];
@@ -34,6 +36,7 @@ export interface CachedSpace {
 
 export interface Catalogue {
   readonly root: string;
+  readonly fs: CommitFs;
   readonly spaces: ReadonlyMap<SpaceId, CachedSpace>;
   /** Parts that a journal lists and that are gone: their rows count as missing and are computed again. */
   readonly missingParts: readonly PartEntry[];
@@ -89,7 +92,7 @@ export async function openCatalogue(root: string, options: CatalogueOptions = {}
   const fs = options.fs ?? nodeFs;
   const spaces = new Map<SpaceId, CachedSpace>();
   if (!(await checkFormat(root, fs)))
-    return { root, spaces, missingParts: [], snapshot: null, isPublished: false, rates: {}, trouble: [] };
+    return { root, fs, spaces, missingParts: [], snapshot: null, isPublished: false, rates: {}, trouble: [] };
   const descriptors = (await readDescriptors(root, fs))
     .map((descriptor) => ({ descriptor, id: spaceIdOf(descriptor), folder: spaceFolderName(descriptor) }))
     .filter(({ id }) => options.only?.has(id) ?? true);
@@ -108,13 +111,14 @@ export async function openCatalogue(root: string, options: CatalogueOptions = {}
       if (part) parts.push(part);
       else missingParts.push(one.part);
     }
-    spaces.set(id, { root, id, descriptor, parts, rows: new RowIndex(parts) });
+    spaces.set(id, { root, fs, id, descriptor, parts, rows: new RowIndex(parts) });
   }
   if (options.at !== undefined && missingParts.length > 0)
     throw brokenSnapshot(root, options.at, missingParts);
   const { snapshot, rates, trouble } = list;
   return {
     root,
+    fs,
     spaces,
     missingParts,
     snapshot: snapshot && { n: snapshot.body.n, sha256: snapshot.sha256 },

@@ -11,12 +11,11 @@ import { sealJson, unsealJson } from '../core/sealed-json.ts';
 import { writeAtomic } from '../store/atomic.ts';
 import { type CommitFs, asStoreFailure } from '../store/commit-fs.ts';
 import { takeLease } from '../store/lease.ts';
-import { readLeases } from '../store/shared-lease.ts';
+import { collectRoots } from './collect-roots.ts';
 import { type PartEntry, appendJournal, listOrNone, readJournals } from './journal.ts';
-import { readPartList } from './part-list.ts';
 import { publishSnapshot } from './publish.ts';
-import { readSnapshot, snapshotFile, snapshotNumbers } from './snapshot.ts';
-import { readTags } from './tags.ts';
+import { snapshotFile, snapshotNumbers } from './snapshot.ts';
+import { listStatistics, statisticsFile } from './statistics/statistics-files.ts';
 
 export interface CollectOptions {
   readonly root: string;
@@ -66,46 +65,9 @@ export async function collectGarbage(options: CollectOptions): Promise<Collected
   }
 }
 
-interface Marked {
-  readonly needed: ReadonlySet<string>;
-  readonly parts: number;
-  readonly snapshots: readonly number[];
-  readonly pinned: readonly number[];
-}
-
-/** Everything that a root reaches, as paths below the cache's root. */
-async function mark({ root, clock, fs, keepSnapshots }: CollectOptions): Promise<Marked> {
-  const numbers = await snapshotNumbers(root, fs);
-  const leased = (await readLeases(join(root, 'leases'), clock, fs)).filter(({ isLiving }) => isLiving);
-  const pinned = new Set([
-    ...(await readTags(root, fs)).map(({ n }) => n),
-    ...leased.flatMap(({ record }) => (record?.needs == null ? [] : [record.needs])),
-  ]);
-  const roots = new Set([...numbers.slice(0, Math.max(1, keepSnapshots)), ...pinned]);
-  const list = await readPartList(root, fs, { folders: new Set() });
-  const needed = new Set([...list.files].map((file) => `data/${file}`));
-  for (const n of roots) {
-    needed.add(snapshotFile(n));
-    // what a damaged root needs cannot be told: better to stop than to guess
-    const { body } = await readSnapshot(root, n, fs);
-    for (const [folder, segments] of Object.entries(body.spaces))
-      for (const segment of segments) {
-        needed.add(`index/${segment.file}`);
-        for (const name of segment.parts) needed.add(`data/${folder}/${name}`);
-      }
-    for (const { part } of body.loose) needed.add(`data/${part.file}`);
-  }
-  return {
-    needed,
-    parts: [...needed].filter((file) => file.startsWith('data/')).length,
-    snapshots: [...roots].sort((a, b) => a - b),
-    pinned: [...pinned].sort((a, b) => a - b),
-  };
-}
-
 async function sweep(options: CollectOptions): Promise<Collected> {
   const { root, clock, fs, graceMs, dryRun } = options;
-  const marked = await mark(options);
+  const marked = await collectRoots(options);
   const listed = new Set(
     (await readJournals(root, fs)).entries.flatMap((entry) =>
       entry.op === 'add' ? entry.parts.map(({ file }) => file) : [],
@@ -118,6 +80,8 @@ async function sweep(options: CollectOptions): Promise<Collected> {
         if (parent === 'index' || listed.has(`${folder}/${name}`))
           candidates.push(`${parent}/${folder}/${name}`);
   candidates.push(...(await snapshotNumbers(root, fs)).map(snapshotFile));
+  // a writer first measures, then says what it measured for
+  if (!marked.isWritten) candidates.push(...(await listStatistics(root, fs)).map(statisticsFile));
   const swept = candidates.filter((file) => !marked.needed.has(file)).sort();
   let sweptBytes = 0;
   for (const file of swept) sweptBytes += await sizeOf(join(root, file), fs);
@@ -130,7 +94,7 @@ async function sweep(options: CollectOptions): Promise<Collected> {
   await writeAtomic(join(root, trash, 'intent.json'), sealJson({ v: 1, at, graceMs, files: swept }), fs);
   for (const file of swept) await move(root, file, join(trash, file), fs);
   // a writer may have listed, or a reader pinned, one of them meanwhile: whoever looks last sees the other
-  const now = await mark(options);
+  const now = await collectRoots(options);
   const returned = swept.filter((file) => now.needed.has(file));
   for (const file of returned) await move(root, join(trash, file), file, fs);
   return { ...result, swept: swept.filter((file) => !now.needed.has(file)), returned };

@@ -21,6 +21,7 @@ import { storedTensorOf, targetShapeOf } from './codecs/stored-tensor.ts';
 import { TargetReader } from './read.ts';
 import { type RowKey, targetKeyOf } from './row-key.ts';
 import { type SpaceDescriptor, codedLabel } from './space.ts';
+import { readStatisticsBytes, statisticsFile } from './statistics/statistics-files.ts';
 
 export const EXPORT_FORMATS = ['parquet', 'webdataset', 'safetensors'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
@@ -133,11 +134,30 @@ export async function exportTargets(options: ExportOptions): Promise<Exported> {
     v: 1,
     format,
     values,
+    statistics: values === 'stored' ? await copyStatistics(spaces, folder, fs) : [],
     spaces: spaces.map(({ descriptor }) => descriptor as unknown as Json),
     files: files as unknown as Json,
   };
   await writeAtomic(join(folder, 'export.json'), sealJson(manifest), fs);
   return { spaces: counts, files };
+}
+
+/** Stored bytes mean nothing without what their codec is built from. Returns the sha256 of each, sorted. */
+async function copyStatistics(
+  spaces: readonly CachedSpace[],
+  folder: string,
+  fs: CommitFs,
+): Promise<string[]> {
+  const from = new Map<string, CachedSpace>();
+  for (const space of spaces) {
+    const { statsSha256 } = space.descriptor.codec;
+    if (statsSha256 !== undefined) from.set(statsSha256, space);
+  }
+  for (const [digest, space] of from) {
+    const bytes = await readStatisticsBytes(space.root, digest, space.fs);
+    await writeAtomic(join(folder, statisticsFile(digest)), bytes, fs);
+  }
+  return [...from.keys()].sort();
 }
 
 const shardName = (shard: number): string => `shard-${String(shard).padStart(6, '0')}`;

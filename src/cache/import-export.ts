@@ -8,12 +8,14 @@ import { decodeNpy } from '../format/npy-file.ts';
 import { tarMembers } from '../format/tar.ts';
 import { readTensorFile } from '../format/tensor-file.ts';
 import { KEY_BYTES, VIEW_BYTES, rowBytesOf, rowValuesOf } from '../format/tensor-part.ts';
+import { writeAtomic } from '../store/atomic.ts';
 import { type CommitFs, asStoreFailure } from '../store/commit-fs.ts';
 import { newTensorValues } from './codecs/stored-tensor.ts';
 import { EXPORT_FORMATS, type ExportValues, tensorOf } from './export.ts';
 import { type ImportedRow, readExportedParquet } from './exported-parquet.ts';
 import type { RowKey } from './row-key.ts';
 import { type SpaceDescriptor, codedLabel } from './space.ts';
+import { readStatisticsBytes, statisticsFile } from './statistics/statistics-files.ts';
 import { partOf, storedPart } from './target-part.ts';
 import type { CacheWriter, PartToWrite } from './write.ts';
 
@@ -21,6 +23,8 @@ const manifestSchema = z.strictObject({
   v: z.literal(1),
   format: z.enum(EXPORT_FORMATS),
   values: z.enum(['decoded', 'stored']),
+  /** sha256 of what the codecs of stored values are built from, in `statistics/`. */
+  statistics: z.array(z.string().regex(/^[0-9a-f]{64}$/)),
   spaces: z.array(z.looseObject({ codec: z.looseObject({ id: z.string() }) })),
   files: z.array(
     z.strictObject({ file: z.string(), sha256: z.string(), rows: z.int(), space: z.int().nullable() }),
@@ -32,9 +36,24 @@ export interface Imported {
   readonly files: number;
 }
 
+export interface ImportOptions {
+  /** What was exported, and what it is read with. */
+  readonly folder: string;
+  readonly fs: CommitFs;
+  /** Of the cache it goes to. */
+  readonly writer: CacheWriter;
+  readonly into: { readonly root: string; readonly fs: CommitFs };
+}
+
 /** @throws StillhouseError bad-input when the folder holds no export, or one of lossy values; integrity when a file was changed. */
-export async function importExport(folder: string, writer: CacheWriter, fs: CommitFs): Promise<Imported> {
+export async function importExport({ folder, fs, writer, into }: ImportOptions): Promise<Imported> {
   const manifest = await readManifest(folder, fs);
+  for (const digest of manifest.statistics)
+    await writeAtomic(
+      join(into.root, statisticsFile(digest)),
+      await readStatisticsBytes(folder, digest, fs),
+      into.fs,
+    );
   const spaces = manifest.spaces as unknown as SpaceDescriptor[];
   const counts = spaces.map((space) => ({ label: codedLabel(space), rows: 0 }));
   for (const space of spaces) checkValues(space, manifest.values, folder);

@@ -92,7 +92,7 @@ export class TargetReader {
   #codecOf(space: CachedSpace): Promise<TargetCodec> {
     const held = this.#codecs.get(space.id);
     if (held) return held;
-    const opening = openSpaceCodec(space.root, space.descriptor);
+    const opening = openSpaceCodec(space.root, space.descriptor, space.fs);
     this.#codecs.set(space.id, opening);
     // a failure is forgotten, so that the next read tries again
     opening.catch(() => this.#codecs.delete(space.id));

@@ -23,11 +23,20 @@ export type Tag = z.infer<typeof tagSchema>;
 
 export const TAG_NAME = /^[a-z0-9][a-z0-9._-]*$/;
 
+export const tagFile = (name: string): string => `tags/${name}.json`;
+
+/** Names of the tags, sorted. */
+export async function tagNames(root: string, fs: CommitFs): Promise<string[]> {
+  return (await listOrNone(join(root, 'tags'), fs))
+    .flatMap((file) => (file.endsWith('.json') ? [file.slice(0, -5)] : []))
+    .sort();
+}
+
 /** Every tag, sorted by name. @throws StillhouseError integrity when one is damaged. */
 export async function readTags(root: string, fs: CommitFs): Promise<Tag[]> {
   const tags: Tag[] = [];
-  for (const file of (await listOrNone(join(root, 'tags'), fs)).sort()) {
-    const tag = file.endsWith('.json') ? await readTag(root, file.slice(0, -5), fs) : null;
+  for (const name of await tagNames(root, fs)) {
+    const tag = await readTag(root, name, fs);
     if (tag) tags.push(tag);
   }
   return tags;
@@ -35,7 +44,7 @@ export async function readTags(root: string, fs: CommitFs): Promise<Tag[]> {
 
 /** Null when there is none. @throws StillhouseError integrity when it is damaged. */
 export async function readTag(root: string, name: string, fs: CommitFs): Promise<Tag | null> {
-  const path = join(root, 'tags', `${name}.json`);
+  const path = join(root, tagFile(name));
   let text: string;
   try {
     text = Buffer.from(await fs.read(path)).toString('utf8');
@@ -51,7 +60,7 @@ export async function readTag(root: string, name: string, fs: CommitFs): Promise
     what: 'a tag of the cache is damaged',
     where: path,
     got: 'trouble' in sealed ? sealed.trouble : 'other members',
-    next: 'remove the file and set the tag again with `stillhouse cache tag`',
+    next: `give it up with \`stillhouse cache tag ${name} --delete\`, and set it again`,
   });
 }
 
@@ -60,8 +69,8 @@ export interface SetTagOptions {
   readonly name: string;
   /** The snapshot it shall mean; null removes the tag. */
   readonly n: number | null;
-  /** The snapshot it means now, as the caller believes; null: there is no such tag. */
-  readonly expected: number | null;
+  /** The snapshot it means now, as the caller believes; null: there is no such tag. `any`: whatever it means, damaged ones too. */
+  readonly expected: number | null | 'any';
   readonly note: string;
   readonly clock: Clock;
   readonly fs: CommitFs;
@@ -75,11 +84,11 @@ export interface SetTagOptions {
 export async function setTag(options: SetTagOptions): Promise<void> {
   const { root, name, n, expected, note, clock, fs } = options;
   const snapshot = n === null ? null : await readSnapshot(root, n, fs);
-  const path = join(root, 'tags', `${name}.json`);
+  const path = join(root, tagFile(name));
   await fs.makeFolder(join(root, 'tags'));
   const lease = await takeLease(join(root, 'tags', `.${name}.lock`), fs);
   try {
-    const now = (await readTag(root, name, fs))?.n ?? null;
+    const now = expected === 'any' ? expected : ((await readTag(root, name, fs))?.n ?? null);
     if (now !== expected)
       throw new StillhouseError({
         kind: 'bad-input',

@@ -11,34 +11,17 @@ import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
 import { type CachedPart, checkFormat } from './catalogue.ts';
 import { isFiniteRow } from './codecs/finite-row.ts';
-import { type ListedPart, type PartEntry, appendJournal, listOrNone, readJournals } from './journal.ts';
+import type { Finding } from './finding.ts';
+import { type ListedPart, type PartEntry, appendJournal, listOrNone } from './journal.ts';
 import { openPart } from './open-part.ts';
 import { type KnownPart, readPartList } from './part-list.ts';
 import { setAside } from './recover.ts';
-import { snapshotFile, snapshotNumbers, tryReadSegment, tryReadSnapshot } from './snapshot.ts';
 import { readSpaceFiles } from './space-files.ts';
 import { type SpaceDescriptor, spaceFolderName } from './space.ts';
+import { recordFindings, statisticsFindings } from './verify-records.ts';
 
 export const VERIFY_LEVELS = ['names', 'footers', 'digests', 'rows'] as const;
 export type VerifyLevel = (typeof VERIFY_LEVELS)[number];
-
-export interface Finding {
-  /** A part, as its journal names it, or a file below the cache's other folders: `spaces/<id>.json`. */
-  readonly file: string;
-  readonly problem:
-    | 'journal'
-    | 'snapshot'
-    | 'index'
-    | 'missing'
-    | 'unlisted'
-    | 'space'
-    | 'size'
-    | 'damaged'
-    | 'digest'
-    | 'row-crc'
-    | 'row-non-finite';
-  readonly detail: string;
-}
 
 export interface VerifyResult {
   readonly level: VerifyLevel;
@@ -83,6 +66,7 @@ export async function verifyCache(options: VerifyOptions): Promise<VerifyResult>
   for (const { file, descriptor, got } of await readSpaceFiles(root, fs))
     if (descriptor === null) findings.push({ file, problem: 'space', detail: `was changed: ${got}` });
     else spaces.set(spaceFolderName(descriptor), descriptor);
+  findings.push(...(await statisticsFindings(root, [...spaces.values()], fs)));
   let rows = 0;
   let bytesRead = 0;
   for (const { part, indexed } of listed.values()) {
@@ -155,41 +139,6 @@ const isSameIndex = (a: Pick<CachedPart, 'index'>, b: Pick<CachedPart, 'index'>)
 const bytesOf = (column: Uint8Array | Uint32Array): Uint8Array =>
   new Uint8Array(column.buffer, column.byteOffset, column.byteLength);
 
-/** Damage of what the cache remembers by: journal entries, snapshots, index files. */
-async function recordFindings(root: string, fs: CommitFs): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  await readJournals(root, fs, {
-    onDamage: ({ failure }, file) =>
-      findings.push({ file, problem: 'journal', detail: failure.got ?? failure.what }),
-  });
-  /** What is wrong with an index file, null for a sound one; snapshots share them. */
-  const indexes = new Map<string, string | null>();
-  for (const n of await snapshotNumbers(root, fs)) {
-    const found = await tryReadSnapshot(root, n, fs);
-    if (found === null) continue;
-    if ('trouble' in found) {
-      findings.push({ file: snapshotFile(n), problem: 'snapshot', detail: found.trouble });
-      continue;
-    }
-    for (const segment of Object.values(found.body.spaces).flat()) {
-      if (!indexes.has(segment.file)) {
-        const parts = await tryReadSegment(root, segment, fs);
-        const trouble = 'trouble' in parts ? parts.trouble : null;
-        indexes.set(segment.file, trouble);
-        if (trouble !== null)
-          findings.push({ file: `index/${segment.file}`, problem: 'index', detail: trouble });
-      }
-      if (indexes.get(segment.file) !== null)
-        findings.push({
-          file: snapshotFile(n),
-          problem: 'snapshot',
-          detail: `names the damaged index file ${segment.file}`,
-        });
-    }
-  }
-  return findings;
-}
-
 function rowFindings(
   { entry, layout, index }: CachedPart,
   bytes: Uint8Array,
@@ -240,7 +189,8 @@ async function repair(options: RepairOptions): Promise<Pick<VerifyResult, 'repai
   const { root, findings, listed, fs, writer, clock } = options;
   const bad = new Set<string>();
   const gone = new Set<string>();
-  for (const { file, problem } of findings) {
+  for (const { file, problem, isSound } of findings) {
+    if (isSound === true) continue;
     if (RECORDS.some((folder) => file.startsWith(folder))) bad.add(file);
     else if (problem === 'missing') gone.add(file);
     else if (problem !== 'unlisted' && problem !== 'space') bad.add(`data/${file}`);
@@ -257,7 +207,7 @@ async function repair(options: RepairOptions): Promise<Pick<VerifyResult, 'repai
 }
 
 /** Set aside, these are written anew or not needed: descriptions by the next run, journals by the adoption of their parts. */
-const RECORDS = ['spaces/', 'log/', 'snapshots/', 'index/'];
+const RECORDS = ['spaces/', 'log/', 'snapshots/', 'index/', 'tags/', 'statistics/'];
 
 async function sizeOrNull(fs: CommitFs, path: string): Promise<number | null> {
   try {

@@ -3,12 +3,12 @@
  * the same command goes on after any interruption.
  */
 import { appendFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { StillhouseError } from '../core/failure.ts';
 import { FileDigests } from '../core/file-digests.ts';
-import { asStoreFailure, nodeFs } from '../store/commit-fs.ts';
+import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
 import { takeLease } from '../store/lease.ts';
 import type { RunEvent, StageEvents } from './events.ts';
 import {
@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly outRoot: string;
   readonly runName: string;
   readonly cacheRoot: string;
+  /** What the cache is read and written with. Default: the file system. */
+  readonly cacheFs?: CommitFs;
   readonly weights?: StageContext['weights'];
   readonly seed: number;
   readonly device: string;
@@ -149,6 +151,7 @@ async function prepare(run: Omit<StageRun, 'record'> & { record?: StageRun['reco
     folder: stageFolder,
     baseFolder: pipeline.baseFolder,
     cacheRoot: options.cacheRoot,
+    cacheFs: options.cacheFs ?? nodeFs,
     weights: options.weights,
     digests,
     seed: options.seed,
@@ -172,7 +175,8 @@ async function prepare(run: Omit<StageRun, 'record'> & { record?: StageRun['reco
   };
   const marker = await readMarker(stageFolder);
   const reusable =
-    marker?.fingerprint === fingerprint && (await outputsPresent(stageFolder, marker.outcome))
+    marker?.fingerprint === fingerprint &&
+    (await outputsPresent(stageFolder, marker.outcome, outputsFs(base)))
       ? marker
       : null;
   return { context, fingerprint, reusable };
@@ -216,6 +220,12 @@ export async function planPipeline(pipeline: Pipeline, options: RunOptions): Pro
       });
   }
   return planned;
+}
+
+/** Outputs lie in the stage's folder, or in the cache, which may be elsewhere than on this file system. */
+function outputsFs({ cacheRoot, cacheFs }: Pick<StageContext, 'cacheRoot' | 'cacheFs'>): CommitFs {
+  const inCache = (path: string): boolean => path.startsWith(cacheRoot + sep);
+  return { ...nodeFs, sizeBytes: (path) => (inCache(path) ? cacheFs : nodeFs).sizeBytes(path) };
 }
 
 /** A run is thrown away freely, a cache is not: neither may lie inside the other. */

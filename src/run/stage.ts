@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import type { FileDigests } from '../core/file-digests.ts';
 import type { Digest } from '../core/ids.ts';
 import { parseStrictly } from '../core/strict-parse.ts';
+import type { CommitFs } from '../store/commit-fs.ts';
 import type { StageEvents } from './events.ts';
 
 /** One declared output. `digest` names the content, not the path: two runs with equal digests are interchangeable. */
@@ -40,6 +41,8 @@ export interface StageContext {
   readonly baseFolder: string;
   /** Where targets live; shared by runs. */
   readonly cacheRoot: string;
+  /** What the cache is read and written with. */
+  readonly cacheFs: CommitFs;
   /** Store and lock file of pulled weights; the user's own when left out. */
   readonly weights?: { readonly store: string; readonly lock: string } | undefined;
   /** Digests of files outside the run, each hashed once in it. */

@@ -23,7 +23,7 @@ import { teacherPairsAcross, teacherPairsWithin } from '../audit/teacher-pairs.t
 import { StillhouseError } from '../core/failure.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
 import type { ImageRow } from '../images/image-row.ts';
-import { type NamedSpace, centre, fullViewMatrix, openSpaces } from './cached-spaces.ts';
+import { type CacheAccess, type NamedSpace, centre, fullViewMatrix, readSpaces } from './cached-spaces.ts';
 import { type EmbeddingSet, type Matrix, anchorMatrix, embeddingsFor } from './embedding-files.ts';
 
 export interface EmbeddingSource {
@@ -36,7 +36,7 @@ export interface EmbeddingSource {
 /** One source per summary space; a teacher named in `copy`, by name or `name@px`, is a copy detector. */
 export function cachedSources(
   spaces: readonly NamedSpace[],
-  cacheRoot: string,
+  access: CacheAccess,
   copy: readonly string[],
 ): EmbeddingSource[] {
   return spaces
@@ -46,13 +46,11 @@ export function cachedSources(
       const isCopy = copy.includes(space.teacher) || copy.includes(name);
       return {
         level: isCopy ? `copy:${name}` : `teacher:${name}`,
-        load: async (_, rows) => {
-          const { byLabel } = await openSpaces(cacheRoot, [space]);
-          return {
+        load: (_, rows) =>
+          readSpaces(access, [space], async (byLabel) => ({
             dim: rowValuesOf(space.shape),
             data: await fullViewMatrix(byLabel.get(space.label)!, rows),
-          };
-        },
+          })),
         anchor: () => Promise.resolve(null),
       };
     });

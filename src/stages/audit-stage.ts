@@ -69,7 +69,7 @@ const stage: Stage<AuditParams, AuditPlan> = {
         ? []
         : cachedSources(
             cachedSpacesOf(upstreamOf(inputs, params.embeddings, ['cache'])),
-            context.cacheRoot,
+            context,
             params.copy,
           );
     return { params, sides, sources: [...cached, ...fileSources(setsOf(params, context))] };

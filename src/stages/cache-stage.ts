@@ -10,19 +10,19 @@ import { type SpaceGroup, type WantedImage, planCache, wantedRows } from '../cac
 import { publishSnapshot } from '../cache/publish.ts';
 import { spaceIdOf, spaceLabel } from '../cache/space.ts';
 import { spaceGroupOf } from '../cache/teacher-spaces.ts';
+import { writerNameOf } from '../cache/writer-name.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { merkleRoot } from '../core/digest.ts';
 import { isStillhouseError } from '../core/failure.ts';
 import type { LedgerRow } from '../images/image-row.ts';
 import { type ViewFamily, viewsOf } from '../images/view.ts';
 import { type Stage, type StageContext, type StageOutput, asAnyStage } from '../run/stage.ts';
-import { nodeFs } from '../store/commit-fs.ts';
 import { machineClass } from '../store/process-identity.ts';
 import { identifyTeacher, openTeacher } from '../teachers/open-teacher.ts';
 import { type LoadedTeacher, loadTeacher } from '../teachers/registry.ts';
 import type { TeacherManifest } from '../teachers/teacher-manifest.ts';
 import { openDataset } from './dataset-access.ts';
-import { type FillPlan, type PlannedGroup, fillTargets, measuredOf, writerName } from './fill-targets.ts';
+import { type FillPlan, type PlannedGroup, fillTargets, measuredOf } from './fill-targets.ts';
 import { countReasons, writeLedger } from './ledger-table.ts';
 
 const viewsSchema = z.union([
@@ -87,6 +87,7 @@ const stage: Stage<CacheParams, StagePlan> = {
     const groups = await planGroups(params, context);
     const catalogue = await openCatalogue(context.cacheRoot, {
       only: new Set(groups.flatMap(({ group }) => group.spaces.map(spaceIdOf))),
+      fs: context.cacheFs,
     });
     const cache = planCache({
       wanted,
@@ -111,6 +112,7 @@ const stage: Stage<CacheParams, StagePlan> = {
     );
     const catalogue = await openCatalogue(context.cacheRoot, {
       only: new Set([...ids.values()].map(spaceIdOf)),
+      fs: context.cacheFs,
     });
     await recordDatasets(plan.datasets, context);
     const snapshot = catalogue.isPublished ? catalogue.snapshot : await published(context);
@@ -179,11 +181,11 @@ const stage: Stage<CacheParams, StagePlan> = {
 
 /** Leaves in the cache whose images these are, for coverage; a cache that cannot be written does without. */
 async function recordDatasets(datasets: StagePlan['datasets'], context: StageContext): Promise<void> {
-  const { cacheRoot: root, clock } = context;
+  const { cacheRoot: root, cacheFs: fs, clock } = context;
   try {
     for (const { header, digest, rows } of datasets)
       await recordDataset(
-        { root, fs: nodeFs, at: clock.nowIso() },
+        { root, fs, at: clock.nowIso() },
         { name: header.name, digest, images: rows.map(({ id }) => id) },
       );
   } catch (error) {
@@ -195,9 +197,9 @@ async function recordDatasets(datasets: StagePlan['datasets'], context: StageCon
 /** A snapshot of what is committed, so that the next run opens no part; a cache that cannot be written does without. */
 async function published(context: StageContext): Promise<{ readonly n: number } | null> {
   try {
-    const writer = writerName(context);
-    const { cacheRoot: root, clock } = context;
-    return (await publishSnapshot({ root, writer, clock, fs: nodeFs })).body;
+    const writer = writerNameOf('w', context.clock);
+    const { cacheRoot: root, cacheFs: fs, clock } = context;
+    return (await publishSnapshot({ root, writer, clock, fs })).body;
   } catch (error) {
     if (!isStillhouseError(error, 'environment')) throw error;
     context.events.note(`no snapshot was written: ${error.failure.what}`);

@@ -1,6 +1,8 @@
 /** What a cache stage left for later ones: its spaces by label, and the targets of full views as matrices. */
 import { z } from 'zod';
 import { type CachedSpace, type Catalogue, openCatalogue } from '../cache/catalogue.ts';
+import { holdCatalogue } from '../cache/reader-lease.ts';
+import { writerNameOf } from '../cache/writer-name.ts';
 import { targetShapeOf } from '../cache/codecs/stored-tensor.ts';
 import { TargetReader } from '../cache/read.ts';
 import { rowKeyOf } from '../cache/row-key.ts';
@@ -10,7 +12,7 @@ import { rowValuesOf } from '../format/tensor-part.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import { FULL_VIEW, viewIdOf } from '../images/view.ts';
 import { upstreamOf } from './dataset-access.ts';
-import type { UpstreamResult } from '../run/stage.ts';
+import type { StageContext, UpstreamResult } from '../run/stage.ts';
 
 const viewFamily = z.strictObject({
   count: z.int().min(1),
@@ -50,14 +52,34 @@ export function cachedSpacesOf(upstream: UpstreamResult): NamedSpace[] {
   return facts.spaces.map(({ spaceId: id, ...space }) => ({ ...space, id: spaceId(id) }));
 }
 
-export async function openSpaces(
-  root: string,
+/** Where a stage finds the cache, and the time. */
+export type CacheAccess = Pick<StageContext, 'cacheRoot' | 'cacheFs' | 'clock'>;
+
+/**
+ * Gives `read` the spaces by label, which no collector takes away until it is done.
+ * @throws StillhouseError integrity when one is not in the cache.
+ */
+export async function readSpaces<T>(
+  { cacheRoot: root, cacheFs: fs, clock }: CacheAccess,
   spaces: readonly NamedSpace[],
-): Promise<{ catalogue: Catalogue; byLabel: Map<string, CachedSpace> }> {
-  const catalogue = await openCatalogue(root, { only: new Set(spaces.map(({ id }) => id)) });
+  read: (byLabel: ReadonlyMap<string, CachedSpace>) => Promise<T>,
+): Promise<T> {
+  const catalogue = await openCatalogue(root, { only: new Set(spaces.map(({ id }) => id)), fs });
+  const lease = await holdCatalogue(catalogue, { clock, fs, writer: writerNameOf('reader', clock) });
+  try {
+    return await read(spacesByLabel(catalogue, spaces));
+  } finally {
+    await lease.release();
+  }
+}
+
+function spacesByLabel(
+  { root, spaces: cached }: Catalogue,
+  spaces: readonly NamedSpace[],
+): Map<string, CachedSpace> {
   const byLabel = new Map<string, CachedSpace>();
   for (const { label, id } of spaces) {
-    const space = catalogue.spaces.get(id);
+    const space = cached.get(id);
     if (space === undefined)
       throw new StillhouseError({
         kind: 'integrity',
@@ -69,7 +91,7 @@ export async function openSpaces(
       });
     byLabel.set(label, space);
   }
-  return { catalogue, byLabel };
+  return byLabel;
 }
 
 /** Targets up to this size are kept in memory while they are read; larger caches are read row by row. */

@@ -10,11 +10,12 @@ import type { Json } from '../core/canonical-json.ts';
 import { writeParquet } from '../format/parquet-table.ts';
 import { Loader } from '../loader/batches.ts';
 import type { ImageRow } from '../images/image-row.ts';
-import { type Stage, type StageContext, asAnyStage } from '../run/stage.ts';
+import { type Stage, asAnyStage } from '../run/stage.ts';
 import { decodeCheckpoint } from '../student/checkpoint.ts';
 import { evaluateFidelity } from '../student/evaluate.ts';
 import { type TrainState, initialState } from '../student/trainer.ts';
-import { type NamedSpace, cachedSpacesOf, fullViewMatrix, openSpaces } from './cached-spaces.ts';
+import type { CachedSpace } from '../cache/catalogue.ts';
+import { type NamedSpace, cachedSpacesOf, fullViewMatrix, readSpaces } from './cached-spaces.ts';
 import { type OpenDataset, decoderOf, openDataset, upstreamOf } from './dataset-access.ts';
 import {
   type RetrievalScore,
@@ -115,16 +116,17 @@ const stage: Stage<EvaluateParams, EvaluatePlan> = {
       );
       context.events.progress(scores.length, plan.summaries.length + 3, 'feature sets');
     };
-    const { byLabel } = await openSpaces(context.cacheRoot, plan.summaries);
-    for (const { label, teacher, shape } of plan.summaries) {
-      const space = byLabel.get(label)!;
-      const features = {
-        reference: await fullViewMatrix(space, reference.rows),
-        evaluation: await fullViewMatrix(space, evaluation.rows),
-        dim: shape[0]!,
-      };
-      await score({ subject: 'teacher', name: teacher }, features);
-    }
+    await readSpaces(context, plan.summaries, async (byLabel) => {
+      for (const { label, teacher, shape } of plan.summaries) {
+        const space = byLabel.get(label)!;
+        const features = {
+          reference: await fullViewMatrix(space, reference.rows),
+          evaluation: await fullViewMatrix(space, evaluation.rows),
+          dim: shape[0]!,
+        };
+        await score({ subject: 'teacher', name: teacher }, features);
+      }
+    });
     const decode = decoderOf([reference, evaluation]);
     // one set of rendered images serves the pixels and both students
     const pixels = studentPixels(state.config.vit.imagePx, decode);
@@ -137,7 +139,9 @@ const stage: Stage<EvaluateParams, EvaluatePlan> = {
     const student = (from: TrainState) => studentFeatures({ ...sets, state: from, signal: context.signal });
     await score({ subject: 'student', name: 'student' }, await student(state));
     await score({ subject: 'untrained', name: 'untrained' }, await student(initialState(state.config)));
-    const fidelity = await fidelityOf(plan, state, context);
+    const fidelity = await readSpaces(context, plan.targets, (byLabel) =>
+      fidelityOf(plan, state, { byLabel, seed: context.seed }),
+    );
     const rows = scores.flatMap(({ subject, name, measures }) =>
       measures.map((measure) => ({ subject, name, ...measure })),
     );
@@ -160,9 +164,8 @@ const stage: Stage<EvaluateParams, EvaluatePlan> = {
 async function fidelityOf(
   plan: EvaluatePlan,
   state: TrainState,
-  context: StageContext,
+  { byLabel, seed }: { readonly byLabel: ReadonlyMap<string, CachedSpace>; readonly seed: number },
 ): Promise<Record<string, number>> {
-  const { byLabel } = await openSpaces(context.cacheRoot, plan.targets);
   const { config, parameters } = state;
   const measure = async (dataset: OpenDataset, rows: readonly ImageRow[], scales: Record<string, number>) => {
     const samples = fullViewSamples(rows);
@@ -171,7 +174,7 @@ async function fidelityOf(
       spaces: byLabel,
       pixels: studentPixels(config.vit.imagePx, decoderOf([dataset])),
       batchSize: Math.min(config.batchSize, samples.length),
-      seed: context.seed,
+      seed: seed,
     });
     try {
       return await evaluateFidelity({
@@ -185,7 +188,7 @@ async function fidelityOf(
     }
   };
   // a cosine loss leaves the norm of a summary head free: its scale is fitted on images of the training side that were held out
-  const heldOut = plan.trained.rows.filter((row) => isHeldOut(row, plan.heldOut, context.seed));
+  const heldOut = plan.trained.rows.filter((row) => isHeldOut(row, plan.heldOut, seed));
   const fitted = heldOut.length === 0 ? {} : await measure(plan.trained, heldOut, {});
   const scales = Object.fromEntries(
     Object.entries(fitted).flatMap(([head, { bestScale }]) =>

@@ -3,10 +3,12 @@ import { type FillResult, type GroupEngine, fillCache } from '../cache/fill.ts';
 import { sharesOf, usageText } from '../cache/fill/usage.ts';
 import type { CachePlan, SpaceCoverage, SpaceGroup } from '../cache/plan.ts';
 import { CacheWriter } from '../cache/write.ts';
+import { writerNameOf } from '../cache/writer-name.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { StillhouseError } from '../core/failure.ts';
 import { runsFromSource } from '../core/threads/compiled-entry.ts';
 import type { StageContext } from '../run/stage.ts';
+import { asStoreFailure } from '../store/commit-fs.ts';
 import { openEngines } from '../teachers/open-engines.ts';
 import { viewRenderer } from '../teachers/preprocess.ts';
 import type { LoadedTeacher } from '../teachers/registry.ts';
@@ -36,7 +38,8 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
   );
   const opened = await CacheWriter.open({
     root: context.cacheRoot,
-    writer: writerName(context),
+    writer: writerNameOf('w', context.clock),
+    fs: context.cacheFs,
     clock: context.clock,
     onWarning: (text) => context.events.note(text),
   });
@@ -96,25 +99,23 @@ function renderPool(
   return inlineRenderPool({ renderers, decode: decoderOf(datasets), threads });
 }
 
-/** Journals are per writer; time and pid make the name unique on a machine. */
-export const writerName = (context: StageContext): string =>
-  `w-${context.clock.nowIso().replace(/[^0-9]/g, '')}-${process.pid}`;
-
 /** Stops before the disk is full rather than in the middle. */
 async function checkRoom(coverage: readonly SpaceCoverage[], context: StageContext): Promise<void> {
-  const { statfs, mkdir } = await import('node:fs/promises');
-  await mkdir(context.cacheRoot, { recursive: true });
-  const { bavail, bsize } = await statfs(context.cacheRoot);
+  const { cacheRoot, cacheFs } = context;
+  await cacheFs.makeFolder(cacheRoot).catch((error: unknown) => {
+    throw asStoreFailure(error, cacheRoot);
+  });
+  const freeBytes = await cacheFs.freeBytes(cacheRoot);
   const targets = coverage.reduce((sum, { bytesToWrite }) => sum + bytesToWrite, 0);
   // keys, checksums and headers, and what others write meanwhile
   const wanted = targets * 1.05 + (64 << 20);
-  if (bavail * bsize > wanted) return;
+  if (freeBytes > wanted) return;
   throw new StillhouseError({
     kind: 'environment',
     what: 'there is not enough room for the targets',
-    where: context.cacheRoot,
+    where: cacheRoot,
     wanted: `${Math.ceil(wanted / 1e6)} MB: ${Math.ceil(targets / 1e6)} MB of targets and some to spare`,
-    got: `${Math.floor((bavail * bsize) / 1e6)} MB free`,
+    got: `${Math.floor(freeBytes / 1e6)} MB free`,
     next: 'free some space, choose another --cache, or ask for fewer sizes or views',
   });
 }

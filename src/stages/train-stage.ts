@@ -3,11 +3,12 @@ import * as fsp from 'node:fs/promises';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { z } from 'zod';
+import type { CachedSpace } from '../cache/catalogue.ts';
 import { sha256 } from '../core/digest.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { writeParquet } from '../format/parquet-table.ts';
 import { Loader } from '../loader/batches.ts';
-import type { Stage, StageContext } from '../run/stage.ts';
+import type { Outcome, Stage, StageContext } from '../run/stage.ts';
 import { asAnyStage } from '../run/stage.ts';
 import { writeAtomic } from '../store/atomic.ts';
 import { decodeCheckpoint, encodeCheckpoint } from '../student/checkpoint.ts';
@@ -17,7 +18,7 @@ import {
   type NamedSpace,
   cacheFactsSchema,
   cachedSpacesOf,
-  openSpaces,
+  readSpaces,
   RESIDENT_TARGET_BYTES,
 } from './cached-spaces.ts';
 import { type OpenDataset, decoderOf, openDataset, upstreamOf } from './dataset-access.ts';
@@ -107,78 +108,83 @@ const stage: Stage<TrainParams, TrainPlan> = {
     epochs: Math.round((100 * params.steps * batchSize) / samples.length) / 100,
     targets: spaces.map(({ label }) => label),
   }),
-  execute: async (plan, context) => {
-    const { params, samples, batchSize } = plan;
-    const { byLabel } = await openSpaces(context.cacheRoot, plan.spaces);
-    const config = await configOf(plan, context, byLabel);
-    const pixels = studentPixels(config.vit.imagePx, decoderOf([plan.dataset]));
-    const loader = new Loader({
-      samples,
-      spaces: byLabel,
-      pixels,
-      batchSize,
-      seed: context.seed,
-      residentBytes: RESIDENT_TARGET_BYTES,
-    });
-    // each step blocks the event loop, so pixels are rendered before the first one as far as they fit into memory
-    await pixels.prepare(samples, context);
-    const work = checkpointIn(context.workFolder);
-    const from = (await work.load()) ?? { state: initialState(config), records: [] };
-    if (from.state.step > 0) context.events.note(`goes on from step ${from.state.step}`);
-    const records = from.records;
-    const started = context.clock.elapsedMs();
-    let state: TrainState;
-    try {
-      state = await train({
-        from: from.state,
-        batches: trainBatches(config, loader.batches(from.state.step, params.steps)),
-        onStep: (record) => {
-          records.push(record);
-          context.events.progress(record.step + 1, params.steps, 'steps');
-        },
-        checkpointEverySteps: params.checkpointEverySteps,
-        save: (saved) => work.save(saved, records),
-        signal: context.signal,
-      });
-    } finally {
-      await loader.close();
-    }
-    context.events.note(`${((context.clock.elapsedMs() - started) / 1000).toFixed(1)} s of training`);
-    const rows = records.flatMap(({ step, values }) =>
-      Object.entries(values).map(([name, value]) => ({ step, name, value })),
-    );
-    const seen = params.steps * batchSize;
-    return {
-      seen,
-      kept: seen,
-      rejected: {},
-      outputs: [
-        await writeOutput(context.folder, {
-          name: 'student',
-          path: CHECKPOINT_FILE,
-          bytes: encodeCheckpoint(state),
-        }),
-        await writeOutput(context.folder, {
-          name: 'steps',
-          path: 'steps.parquet',
-          bytes: writeParquet(STEP_COLUMNS, rows),
-        }),
-      ],
-      facts: {
-        samples: samples.length,
-        heldOut: params.heldOut,
-        parameters: [...state.parameters.values()].reduce((sum, values) => sum + values.length, 0),
-        loss: lossFacts(config, records),
-        curves: lossCurves(config, records),
-        student: params.student,
-        steps: params.steps,
-        batchSize,
-        learningRate: params.learningRate,
-        standardise: params.standardise,
-      },
-    };
-  },
+  execute: (plan, context) => readSpaces(context, plan.spaces, (byLabel) => trainOn(plan, context, byLabel)),
 };
+
+async function trainOn(
+  plan: TrainPlan,
+  context: StageContext,
+  byLabel: ReadonlyMap<string, CachedSpace>,
+): Promise<Outcome> {
+  const { params, samples, batchSize } = plan;
+  const config = await configOf(plan, context, byLabel);
+  const pixels = studentPixels(config.vit.imagePx, decoderOf([plan.dataset]));
+  const loader = new Loader({
+    samples,
+    spaces: byLabel,
+    pixels,
+    batchSize,
+    seed: context.seed,
+    residentBytes: RESIDENT_TARGET_BYTES,
+  });
+  // each step blocks the event loop, so pixels are rendered before the first one as far as they fit into memory
+  await pixels.prepare(samples, context);
+  const work = checkpointIn(context.workFolder);
+  const from = (await work.load()) ?? { state: initialState(config), records: [] };
+  if (from.state.step > 0) context.events.note(`goes on from step ${from.state.step}`);
+  const records = from.records;
+  const started = context.clock.elapsedMs();
+  let state: TrainState;
+  try {
+    state = await train({
+      from: from.state,
+      batches: trainBatches(config, loader.batches(from.state.step, params.steps)),
+      onStep: (record) => {
+        records.push(record);
+        context.events.progress(record.step + 1, params.steps, 'steps');
+      },
+      checkpointEverySteps: params.checkpointEverySteps,
+      save: (saved) => work.save(saved, records),
+      signal: context.signal,
+    });
+  } finally {
+    await loader.close();
+  }
+  context.events.note(`${((context.clock.elapsedMs() - started) / 1000).toFixed(1)} s of training`);
+  const rows = records.flatMap(({ step, values }) =>
+    Object.entries(values).map(([name, value]) => ({ step, name, value })),
+  );
+  const seen = params.steps * batchSize;
+  return {
+    seen,
+    kept: seen,
+    rejected: {},
+    outputs: [
+      await writeOutput(context.folder, {
+        name: 'student',
+        path: CHECKPOINT_FILE,
+        bytes: encodeCheckpoint(state),
+      }),
+      await writeOutput(context.folder, {
+        name: 'steps',
+        path: 'steps.parquet',
+        bytes: writeParquet(STEP_COLUMNS, rows),
+      }),
+    ],
+    facts: {
+      samples: samples.length,
+      heldOut: params.heldOut,
+      parameters: [...state.parameters.values()].reduce((sum, values) => sum + values.length, 0),
+      loss: lossFacts(config, records),
+      curves: lossCurves(config, records),
+      student: params.student,
+      steps: params.steps,
+      batchSize,
+      learningRate: params.learningRate,
+      standardise: params.standardise,
+    },
+  };
+}
 
 /** @throws StillhouseError bad-input when there are fewer samples than the batch size that was asked for, or none. */
 function batchSizeFor(samples: number, { batchSize, dataset }: TrainParams): number {
@@ -208,7 +214,7 @@ function notCached({ dataset, cache }: TrainParams, cached: readonly string[]): 
 async function configOf(
   plan: TrainPlan,
   context: StageContext,
-  byLabel: Awaited<ReturnType<typeof openSpaces>>['byLabel'],
+  byLabel: ReadonlyMap<string, CachedSpace>,
 ): Promise<StudentConfig> {
   const { params, spaces, samples, weights } = plan;
   const { imagePx, patchPx, width, depth, heads, mlpRatio, registers, headHiddenCap } = params.student;

@@ -9,14 +9,15 @@ import { systemCodeOf } from '../core/failure.ts';
 import { type CommitFs, asStoreFailure } from './commit-fs.ts';
 import { isAlive } from './process-identity.ts';
 
-const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+/** This machine in names of files: 8 hex digits. */
+export const stagingHost: string = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 const TOKEN = randomBytes(6).toString('hex');
 let counter = 0;
 
 /** A name no other process, thread or call uses. Leading dot: listings of committed files skip it. */
 export function stagingName(base: string): string {
   counter += 1;
-  return `.${base}.${HOST}-${process.pid}-${TOKEN}-${counter}.tmp`;
+  return `.${base}.${stagingHost}-${process.pid}-${TOKEN}-${counter}.tmp`;
 }
 
 const FORM = /^\.[a-z]+\.([0-9a-f]{8})-(\d+)-[0-9a-f]{12}-\d+\.tmp$/;
@@ -27,7 +28,7 @@ export async function dropStaging(folder: string, fs: CommitFs): Promise<number>
   try {
     for (const name of await fs.list(folder)) {
       const [, host, pid] = FORM.exec(name) ?? [];
-      if (host !== HOST || isAlive(Number(pid))) continue;
+      if (host !== stagingHost || isAlive(Number(pid))) continue;
       await fs.remove(join(folder, name));
       dropped += 1;
     }

@@ -42,7 +42,7 @@ async function exported(format: (typeof EXPORT_FORMATS)[number], values: 'decode
 const imported = async (folder: string): Promise<string> => {
   const root = await tempFolder();
   const { writer } = await openWriter(root);
-  await importExport(folder, writer, quickFs);
+  await importExport({ folder, fs: quickFs, writer, into: { root, fs: quickFs } });
   await writer.close();
   return root;
 };

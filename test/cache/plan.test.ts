@@ -4,12 +4,14 @@ import { type SpaceGroup, type WantedImage, planCache, wantedRows } from '../../
 import type { RowKey } from '../../src/cache/row-key.ts';
 import { type SpaceDescriptor, spaceIdOf } from '../../src/cache/space.ts';
 import { FULL_VIEW, type View } from '../../src/images/view.ts';
+import { quickFs } from '../support/quick-fs.ts';
 import { LEFT_HALF, group, image, images, keyOf } from './rig.ts';
 
 /** A catalogue that holds the given rows; where they lie does not matter to a plan. */
 function holding(...spaces: readonly (readonly [SpaceDescriptor, readonly RowKey[]])[]): Catalogue {
   const place = { part: null as never, row: 0 };
   return {
+    fs: quickFs,
     root: 'nowhere',
     missingParts: [],
     snapshot: null,
@@ -20,6 +22,7 @@ function holding(...spaces: readonly (readonly [SpaceDescriptor, readonly RowKey
       spaces.map(([descriptor, keys]) => [
         spaceIdOf(descriptor),
         {
+          fs: quickFs,
           root: 'nowhere',
           id: spaceIdOf(descriptor),
           descriptor,

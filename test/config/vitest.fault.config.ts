@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// Processes killed at random points and before every step, bytes damaged at random places, all seeded: some five minutes.
+// Processes killed at random points and bytes damaged at random places, both seeded: about two minutes.
 export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,

@@ -39,10 +39,20 @@ export async function readStatistics(
   statsSha256: string,
   fs: CommitFs,
 ): Promise<FeatureStatistics> {
+  const bytes = await readStatisticsBytes(root, statsSha256, fs);
+  return decodeStatistics(bytes, join(root, statisticsFile(statsSha256)));
+}
+
+/** The file as it was written. Errors as {@link readStatistics}. */
+export async function readStatisticsBytes(
+  root: string,
+  statsSha256: string,
+  fs: CommitFs,
+): Promise<Uint8Array> {
   const path = join(root, statisticsFile(statsSha256));
   const bytes = await readOrNull(path, fs);
   const got = bytes === null ? 'no such file' : sha256(bytes);
-  if (bytes !== null && got === statsSha256) return decodeStatistics(bytes, path);
+  if (bytes !== null && got === statsSha256) return bytes;
   throw new StillhouseError({
     kind: 'integrity',
     what: 'the statistics that a codec is built from are gone or changed',
@@ -91,6 +101,28 @@ export async function pinnedStatistics(
     got: Buffer.from(bytes).toString('utf8', 0, 200),
     next: 'remove the file: the next run chooses anew',
   });
+}
+
+/** sha256 of the statistics that were chosen for any exact space. A choice that is damaged chooses nothing. */
+export async function allPinnedStatistics(root: string, fs: CommitFs): Promise<Set<string>> {
+  const pinned = new Set<string>();
+  for (const { statsSha256 } of await readPins(root, fs)) if (statsSha256 !== null) pinned.add(statsSha256);
+  return pinned;
+}
+
+/** Every choice of statistics, sorted by file; null where it is damaged. */
+export async function readPins(
+  root: string,
+  fs: CommitFs,
+): Promise<{ readonly file: string; readonly statsSha256: string | null }[]> {
+  const pins: { file: string; statsSha256: string | null }[] = [];
+  for (const name of (await listOrNone(join(root, 'statistics'), fs)).sort()) {
+    const bytes = name.endsWith('.json') ? await readOrNull(join(root, 'statistics', name), fs) : null;
+    if (bytes === null) continue;
+    const pin = pinSchema.safeParse(parsedOrNull(Buffer.from(bytes).toString('utf8')));
+    pins.push({ file: `statistics/${name}`, statsSha256: pin.success ? pin.data.statsSha256 : null });
+  }
+  return pins;
 }
 
 /** Chooses statistics for an exact space unless some were chosen before; returns those that count. */

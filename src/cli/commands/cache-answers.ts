@@ -5,6 +5,7 @@ import { openCatalogue } from '../../cache/catalogue.ts';
 import { codecName } from '../../cache/codecs/codec.ts';
 import { coverageOf, readDatasets } from '../../cache/datasets.ts';
 import { spaceLabel } from '../../cache/space.ts';
+import { writerNameOf } from '../../cache/writer-name.ts';
 import { type VerifyLevel, verifyCache } from '../../cache/verify.ts';
 import type { Json } from '../../core/canonical-json.ts';
 import { machineClock } from '../../core/clock.ts';
@@ -82,7 +83,7 @@ export async function listCache(options: StoreOptions): Promise<void> {
 export async function checkCache(options: VerifyOptions): Promise<void> {
   await needCache(options.cache);
   const { cache, level, repair } = options;
-  const writer = `verify-${machineClock.nowIso().replace(/[^0-9]/g, '')}-${process.pid}`;
+  const writer = writerNameOf('verify', machineClock);
   const result = await verifyCache({
     root: resolve(cache),
     level,

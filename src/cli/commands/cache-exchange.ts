@@ -6,6 +6,7 @@ import { importExport } from '../../cache/import-export.ts';
 import { importTheia } from '../../cache/import-theia.ts';
 import { spacesNamed } from '../../cache/named-spaces.ts';
 import { CacheWriter } from '../../cache/write.ts';
+import { writerNameOf } from '../../cache/writer-name.ts';
 import type { Json } from '../../core/canonical-json.ts';
 import { machineClock } from '../../core/clock.ts';
 import type { ImageId } from '../../core/ids.ts';
@@ -58,15 +59,18 @@ export async function importIntoCache(
   paths: readonly string[],
   options: ImportCommandOptions,
 ): Promise<void> {
-  const writer = `import-${machineClock.nowIso().replace(/[^0-9]/g, '')}-${process.pid}`;
+  const writer = writerNameOf('import', machineClock);
   const opened = await CacheWriter.open({ root: resolve(options.cache), writer, clock: machineClock });
+  const into = { root: resolve(options.cache), fs: nodeFs };
   const tars = paths.filter((path) => path.endsWith('.tar'));
   const spaces: { label: string; rows: number }[] = [];
   const unknown: string[] = [];
   try {
     for (const path of paths)
       if (!path.endsWith('.tar'))
-        spaces.push(...(await importExport(resolve(path), opened.writer, nodeFs)).spaces);
+        spaces.push(
+          ...(await importExport({ folder: resolve(path), fs: nodeFs, writer: opened.writer, into })).spaces,
+        );
     if (tars.length > 0) {
       const imageOf = options.dataset === undefined ? () => null : await keysOf(options.dataset);
       const { px: sizePx, codec } = options;

@@ -9,7 +9,8 @@ import { publishSnapshot } from '../../cache/publish.ts';
 import { type Quota, readQuota, usageOf, writeQuota } from '../../cache/quota.ts';
 import { targetKeyOf } from '../../cache/row-key.ts';
 import { codedLabel } from '../../cache/space.ts';
-import { TAG_NAME, readTag, readTags, setTag } from '../../cache/tags.ts';
+import { writerNameOf } from '../../cache/writer-name.ts';
+import { TAG_NAME, readTags, setTag } from '../../cache/tags.ts';
 import { machineClock } from '../../core/clock.ts';
 import { nodeFs } from '../../store/commit-fs.ts';
 import { bytesText } from '../bytes-text.ts';
@@ -45,7 +46,7 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 async function store(options: StoreOptions) {
   await needCache(options.cache);
-  const writer = `upkeep-${machineClock.nowIso().replace(/[^0-9]/g, '')}-${process.pid}`;
+  const writer = writerNameOf('upkeep', machineClock);
   return { root: resolve(options.cache), writer, clock: machineClock, fs: nodeFs };
 }
 
@@ -79,7 +80,16 @@ export async function weighCache(options: StoreOptions): Promise<void> {
     };
   });
   const other: Record<string, number> = {};
-  for (const folder of ['index', 'log', 'snapshots', 'trash', 'quarantine', 'datasets'])
+  for (const folder of [
+    'index',
+    'log',
+    'snapshots',
+    'statistics',
+    'spaces',
+    'datasets',
+    'trash',
+    'quarantine',
+  ])
     other[folder] = await folderBytes(join(root, folder));
   const answer = {
     root: options.cache,
@@ -127,7 +137,7 @@ async function folderBytes(path: string): Promise<number> {
   let sum = 0;
   for (const name of await listOrNone(path, nodeFs)) {
     const inner = join(path, name);
-    const isFile = /\.(arrow|json)$/.test(name);
+    const isFile = /\.(arrow|json|safetensors)$/.test(name);
     sum += isFile ? await nodeFs.sizeBytes(inner) : await folderBytes(inner);
   }
   return sum;
@@ -138,9 +148,7 @@ export async function tagCache(name: string | null, options: TagOptions): Promis
   const at = await store(options);
   if (name !== null) {
     if (!TAG_NAME.test(name)) throw usage('cache tag', 'a name of a-z, 0-9, dot, dash, underscore', name);
-    const expected = options.delete
-      ? ((await readTag(at.root, name, at.fs))?.n ?? null)
-      : (options.from ?? null);
+    const expected = options.delete ? 'any' : (options.from ?? null);
     const n = options.delete ? null : (options.snapshot ?? (await publishSnapshot(at)).body.n);
     await setTag({ ...at, name, n, expected, note: options.note });
   }

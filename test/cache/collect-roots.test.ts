@@ -1,0 +1,154 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { newTensorValues, storedTensorOf } from '../../src/cache/codecs/stored-tensor.ts';
+import { collectGarbage } from '../../src/cache/collect.ts';
+import { dropSpaces } from '../../src/cache/drop.ts';
+import { wantedRows } from '../../src/cache/plan.ts';
+import { publishSnapshot } from '../../src/cache/publish.ts';
+import { snapshotFile } from '../../src/cache/snapshot.ts';
+import type { SpaceDescriptor } from '../../src/cache/space.ts';
+import {
+  listStatistics,
+  pinStatistics,
+  statisticsFile,
+} from '../../src/cache/statistics/statistics-files.ts';
+import { setTag } from '../../src/cache/tags.ts';
+import { storedPart } from '../../src/cache/target-part.ts';
+import { verifyCache } from '../../src/cache/verify.ts';
+import { sha256 } from '../../src/core/digest.ts';
+import { rowValuesOf } from '../../src/format/tensor-part.ts';
+import { writeAtomic } from '../../src/store/atomic.ts';
+import { failing } from '../support/failing.ts';
+import { quickFs } from '../support/quick-fs.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { contentOf, fixedClock, group, images, openWriter, partFor } from './rig.ts';
+
+const sums = group();
+const [summary, spatial] = sums.spaces as [SpaceDescriptor, SpaceDescriptor];
+
+/** Two snapshots; the first is tagged. */
+async function cache() {
+  const root = await tempFolder();
+  const at = { root, writer: 'upkeep', clock: fixedClock, fs: quickFs };
+  for (const from of [0, 3]) {
+    const { writer } = await openWriter(root, `w${from}`);
+    await writer.commit(sums.spaces.map((space) => partFor(space, images(from + 3).slice(from))));
+    await writer.close();
+  }
+  await setTag({ ...at, name: 'paper', n: 1, expected: null, note: '' });
+  const gc = (keepSnapshots = 1) => collectGarbage({ ...at, keepSnapshots, graceMs: 1000, dryRun: false });
+  const verify = (repair = false) =>
+    verifyCache({
+      root,
+      level: 'rows',
+      repair: repair ? { writer: 'mender', clock: fixedClock } : null,
+      fs: quickFs,
+    });
+  return { root, at, gc, verify, content: await contentOf(root) };
+}
+
+async function damage(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[bytes.length >> 1]! ^= 1;
+  await writeFile(path, bytes);
+}
+
+describe('a tagged snapshot that cannot be read', () => {
+  it.each([
+    ['damaged', damage],
+    ['gone', (path: string) => rm(path)],
+  ])('because it is %s stops gc, which says how to go on; without the tag it goes on', async (_, harm) => {
+    const { root, at, gc, verify, content } = await cache();
+    await harm(join(root, snapshotFile(1)));
+    await expect(gc()).rejects.toThrow(
+      failing(4, {
+        where: `${join(root, snapshotFile(1))}, tag paper`,
+        next: expect.stringContaining('`stillhouse cache tag paper --delete`') as string,
+      }),
+    );
+    expect((await verify()).findings).toContainEqual(
+      expect.objectContaining({ file: 'tags/paper.json', problem: 'tag' }),
+    );
+    await setTag({ ...at, name: 'paper', n: null, expected: 'any', note: '' });
+    expect(await gc()).toMatchObject({ kept: { snapshots: [2], pinned: [] } });
+    expect(await contentOf(root)).toEqual(content);
+  });
+
+  it('is set aside with its tag by verify --repair, and gc goes on', async () => {
+    const { root, gc, verify } = await cache();
+    await damage(join(root, snapshotFile(1)));
+    expect(await verify(true)).toMatchObject({ repaired: 2, dropped: 0 });
+    expect((await verify()).findings).toEqual([]);
+    expect((await gc()).kept.snapshots).toEqual([2]);
+  });
+});
+
+describe('a damaged tag', () => {
+  it('can be given up with the tag verb as it is', async () => {
+    const { root, at, gc } = await cache();
+    await writeFile(join(root, 'tags', 'paper.json'), 'nonsense');
+    await expect(gc()).rejects.toThrow(failing(4, {}));
+    await setTag({ ...at, name: 'paper', n: null, expected: 'any', note: '' });
+    await gc();
+  });
+});
+
+it('a damaged snapshot that nobody asked for does not stop gc, and stays for verify to find', async () => {
+  const { root, gc, verify, content } = await cache();
+  const { writer } = await openWriter(root, 'w9');
+  await writer.commit([partFor(summary, images(9).slice(8))]);
+  await writer.close();
+  await damage(join(root, snapshotFile(2)));
+  await gc(3);
+  expect((await verify()).findings).toMatchObject([{ file: snapshotFile(2), problem: 'snapshot' }]);
+  for (const [key, values] of content) expect((await contentOf(root)).get(key)).toEqual(values);
+});
+
+describe('statistics', () => {
+  const bytesOf = (text: string): { readonly bytes: Buffer; readonly digest: string } => ({
+    bytes: Buffer.from(text),
+    digest: sha256(text),
+  });
+  const write = (root: string, { bytes, digest }: ReturnType<typeof bytesOf>): Promise<void> =>
+    writeAtomic(join(root, statisticsFile(digest)), bytes, quickFs);
+
+  it('go when no kept space and no choice names them, and never while somebody writes', async () => {
+    const { root, at, gc } = await cache();
+    const [chosen, stray] = [bytesOf('chosen'), bytesOf('stray')];
+    await write(root, chosen);
+    await write(root, stray);
+    await pinStatistics(root, { space: summary, pool: 1 }, { statsSha256: chosen.digest, fs: quickFs });
+    const { writer } = await openWriter(root, 'busy');
+    expect((await gc()).swept).toEqual([]);
+    await writer.abandon();
+    expect((await gc()).swept).toEqual([statisticsFile(stray.digest)]);
+    expect(await listStatistics(root, quickFs)).toEqual([chosen.digest]);
+    await dropSpaces(at, 'sums');
+    await gc();
+    expect(await listStatistics(root, quickFs)).toEqual([chosen.digest]);
+  });
+
+  it('of a space that is listed stay, and verify says so when they are changed or gone', async () => {
+    const { root, at, gc, verify } = await cache();
+    const needed = bytesOf('needed');
+    const coded: SpaceDescriptor = { ...spatial, codec: { id: 'i8c', statsSha256: needed.digest } };
+    await write(root, needed);
+    const { writer } = await openWriter(root, 'coded');
+    const { dtype, shape } = storedTensorOf(coded);
+    await writer.commit([
+      storedPart(coded, wantedRows(images(2)), newTensorValues(dtype, 2 * rowValuesOf(shape))),
+    ]);
+    await writer.close();
+    await publishSnapshot(at);
+    expect((await gc()).swept).not.toContain(statisticsFile(needed.digest));
+    expect((await verify()).findings).toEqual([]);
+    await damage(join(root, statisticsFile(needed.digest)));
+    const problems = async (repair: boolean) => (await verify(repair)).findings.map(({ problem }) => problem);
+    expect(await problems(true)).toEqual(['statistics', 'space']);
+    // the description is sound: it stays, and so do its parts
+    expect(await problems(false)).toEqual(['space']);
+    await write(root, needed);
+    expect(await problems(false)).toEqual([]);
+  });
+});
