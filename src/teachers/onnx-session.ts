@@ -5,6 +5,7 @@
 import * as ort from 'onnxruntime-node';
 import { StillhouseError } from '../core/failure.ts';
 import { encodeHalf } from '../core/half.ts';
+import { engineLimit } from './engine-limits.ts';
 import type { InputDtype } from './graph-input.ts';
 import type { OnnxModelSource } from './onnx-file.ts';
 import type { TapPlan } from './taps.ts';
@@ -109,7 +110,15 @@ async function createSession(options: OnnxSessionOptions): Promise<ort.Inference
   } catch (error) {
     if (!options.providers.includes('cpu') && (await loadsOnCpu(options)))
       throw noDevice(options, messageOf(error), error);
-    throw misfit(options, 'a graph that onnxruntime can load', messageOf(error), error);
+    const limit = engineLimit(
+      {
+        where: `${options.teacher} at ${options.sizePx} px`,
+        engine: `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}`,
+        message: messageOf(error),
+      },
+      error,
+    );
+    throw limit ?? misfit(options, 'a graph that onnxruntime can load', messageOf(error), error);
   }
 }
 
