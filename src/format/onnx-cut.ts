@@ -28,18 +28,23 @@ export interface OnnxCut {
  */
 export function planCut(outline: OnnxOutline, names: readonly string[], where: string): OnnxCut {
   const outputs = [...new Set(names)];
-  const produced = new Set(outline.nodes.flatMap((node) => node.outputs));
-  for (const name of outputs) if (!produced.has(name)) throw unknownTensor(name, produced, where);
+  const producers = new Map(outline.nodes.flatMap((node) => node.outputs.map((name) => [name, node])));
+  for (const name of outputs)
+    if (!producers.has(name)) throw unknownTensor(name, { producers, outline, where });
   const needed = new Set(outputs);
-  // nodes are stored in topological order (IR spec), so one backward pass meets every consumer before its producer
-  const nodes = outline.nodes
-    .toReversed()
-    .filter((node) => {
-      if (!node.outputs.some((name) => needed.has(name))) return false;
-      for (const name of node.reads) needed.add(name);
-      return true;
-    })
-    .toReversed();
+  const kept = new Set<OnnxNodePlace>();
+  // not in one backward pass: converters to half precision append their casts, so nodes may come before what they read
+  const open = [...outputs];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    const node = producers.get(name);
+    if (node === undefined || kept.has(node)) continue;
+    kept.add(node);
+    for (const read of node.reads) {
+      needed.add(read);
+      open.push(read);
+    }
+  }
+  const nodes = outline.nodes.filter((node) => kept.has(node));
   const own = new Set(outline.outputs.map(({ name }) => name));
   const changes =
     nodes.length < outline.nodes.length ||
@@ -115,13 +120,21 @@ function outputField(source: ByteSource, name: string, known: Span | undefined):
   return [field];
 }
 
-function unknownTensor(name: string, known: ReadonlySet<string>, where: string): StillhouseError {
+function unknownTensor(
+  name: string,
+  of: {
+    readonly producers: ReadonlyMap<string, OnnxNodePlace>;
+    readonly outline: OnnxOutline;
+    readonly where: string;
+  },
+): StillhouseError {
+  const outputs = of.outline.outputs.map((port) => port.name);
   return new StillhouseError({
     kind: 'bad-input',
     what: `the model has no tensor named ${name}`,
-    where,
+    where: of.where,
     wanted: 'the output name of one of its nodes',
-    got: `${name}; nearest: ${nearestNames(name, known, 5).join(', ')}`,
+    got: `${name}; nearest: ${nearestNames(name, new Set(of.producers.keys()), 5).join(', ')}; outputs: ${outputs.join(', ')}`,
     next: 'correct the tap in the teacher manifest',
   });
 }

@@ -66,7 +66,7 @@ export interface OnnxOutline {
   readonly inputs: readonly OnnxPort[];
   readonly outputs: readonly OnnxPort[];
   readonly initializers: readonly OnnxTensorPlace[];
-  /** In topological order. */
+  /** In the order of the file: topological by the IR spec, and not so in files that converters have touched. */
   readonly nodes: readonly OnnxNodePlace[];
   /** Names of the external data files, each once. */
   readonly externalFiles: readonly string[];

@@ -3,7 +3,8 @@
  * more general than the export at hand.
  */
 import { StillhouseError } from '../core/failure.ts';
-import type { OnnxOutline, OnnxPort } from '../format/onnx-outline.ts';
+import type { OnnxPort } from '../format/onnx-outline.ts';
+import type { CutModel } from './onnx-file.ts';
 import type { TeacherManifest } from './teacher-manifest.ts';
 
 export type InputDtype = 'float32' | 'float16';
@@ -14,13 +15,19 @@ export interface GraphInput {
   readonly fixedBatch: number | null;
 }
 
+/** Take the range of what they quantise from the whole tensor, all images of a batch together. */
+const BATCH_WIDE_OPS = new Set(['DynamicQuantizeLinear', 'DynamicQuantizeMatMul', 'DynamicQuantizeLSTM']);
+
 /**
- * @param inputs of the graph, after it was cut to the taps
+ * A graph that quantises its activations as it runs is fed one image per call: in a batch, each image's numbers would depend on the
+ * others, and a target is a function of its own image alone.
+ * @param inputs what has to be fed after the graph was cut to the taps
+ * @param ops of the nodes that are left
  * @throws StillhouseError bad-input when the input's name, type, layout or fixed size differs, naming what the graph has
  */
 export function graphInputOf(
   manifest: TeacherManifest,
-  inputs: OnnxOutline['inputs'],
+  { inputs, ops }: Pick<CutModel, 'inputs' | 'ops'>,
   sizePx: number,
 ): GraphInput {
   const port = inputs.find(({ name }) => name === manifest.input.name);
@@ -33,7 +40,17 @@ export function graphInputOf(
     throw misfit(manifest, sizePx, `a graph that ${port.name} alone feeds`, `also ${others.join(', ')}`);
   if (port.dtype !== 'float32' && port.dtype !== 'float16')
     throw misfit(manifest, sizePx, 'an input of float32 or float16', portText(port));
-  return { dtype: port.dtype, fixedBatch: fixedBatchOf(manifest, port, sizePx) };
+  const fixedBatch = fixedBatchOf(manifest, port, sizePx);
+  const batchWide = [...ops].find((op) => BATCH_WIDE_OPS.has(op));
+  if (batchWide === undefined) return { dtype: port.dtype, fixedBatch };
+  if (fixedBatch !== null && fixedBatch !== 1)
+    throw misfit(
+      manifest,
+      sizePx,
+      `one image per call, since ${batchWide} mixes those of a batch`,
+      portText(port),
+    );
+  return { dtype: port.dtype, fixedBatch: 1 };
 }
 
 function fixedBatchOf(manifest: TeacherManifest, port: OnnxPort, sizePx: number): number | null {

@@ -50,6 +50,8 @@ export interface CutModel {
   readonly model: OnnxModelSource;
   /** What has to be fed after the cut. */
   readonly inputs: readonly OnnxPort[];
+  /** Operators of the nodes that are left. */
+  readonly ops: ReadonlySet<string>;
 }
 
 /**
@@ -60,10 +62,11 @@ export interface CutModel {
 export function modelWithTaps(file: OnnxFile, taps: readonly string[], where: string): CutModel {
   const cut = planCut(file.outline, taps, where);
   const inputs = file.outline.inputs.filter(({ name }) => cut.needed.has(name));
-  if (!cut.changes) return { model: { path: file.path }, inputs };
+  const ops = new Set(cut.nodes.map(({ op }) => op));
+  if (!cut.changes) return { model: { path: file.path }, inputs, ops };
   const { folder, names } = externalPlaces(file, where);
   const bytes = withFileSource(file.path, (source) => cutOnnx(source, file.outline, cut, names));
-  return { model: { bytes, externalFolder: folder }, inputs };
+  return { model: { bytes, externalFolder: folder }, inputs, ops };
 }
 
 /**

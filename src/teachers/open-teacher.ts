@@ -85,7 +85,7 @@ export async function openTeacher(
   } else {
     const where = placeOf(teacher, weights!);
     const cut = modelWithTaps(readOnnxFile(weights!.path, where), outputs, where);
-    const wanted = graphInputOf(manifest, cut.inputs, sizePx);
+    const wanted = graphInputOf(manifest, cut, sizePx);
     batch = wanted.fixedBatch ?? batch;
     inputDtype = wanted.dtype;
     model = cut.model;

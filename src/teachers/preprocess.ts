@@ -15,7 +15,7 @@ import { inputGeometry } from './input-geometry.ts';
 import { type TeacherManifest, acceptsSize } from './teacher-manifest.ts';
 
 /** Raised whenever the same image would give other input. */
-const PREPROCESS_VERSION = 2;
+const PREPROCESS_VERSION = 3;
 
 export interface ViewRenderer {
   /** float32 values per image. */

@@ -58,6 +58,16 @@ describe('a cut model', () => {
     expect([...((await run(cut(encode(model), ['y']), { x }))['y']!.data as Float32Array)]).toEqual([2, -2]);
   });
 
+  it('is the same whatever order the nodes lie in: converters append some that others read', async () => {
+    const model = chainModel();
+    model.graph.node!.reverse();
+    const bytes = cut(encode(model), ['w']);
+    const { node, input } = decodeOnnx(bytes).graph!;
+    expect(node!.map((one) => one.opType)).toEqual(['LeakyRelu', 'Mul']);
+    expect(input!.map((one) => one.name)).toEqual(['x']);
+    expect([...((await run(bytes, { x }))['w']!.data as Float32Array)]).toEqual([2, -1]);
+  });
+
   it('keeps fields of model, graph and nodes that no schema here knows', () => {
     const bytes = encode(chainModel());
     const unknown = Buffer.of(0xfa, 0x3f, 2, 7, 7); // field 1023, two bytes
