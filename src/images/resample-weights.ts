@@ -4,7 +4,7 @@
  */
 
 /** Resampling kernels. `linear` is Pillow's BILINEAR, `cubic` its BICUBIC (Catmull-Rom, a = -0.5), `lanczos3` its LANCZOS. */
-export const KERNELS = ['nearest', 'linear', 'cubic', 'lanczos3'] as const;
+export const KERNELS = ['nearest', 'box', 'linear', 'hamming', 'cubic', 'lanczos3'] as const;
 export type Kernel = (typeof KERNELS)[number];
 
 /** One axis: the source span [start, end) stretched to `length` pixels, of which `count` from `first` on are wanted. */
@@ -37,7 +37,14 @@ interface Filter {
 }
 
 const FILTERS: Readonly<Record<Exclude<Kernel, 'nearest'>, Filter>> = {
+  box: { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
   linear: { support: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },
+  // its two constants are of single precision in Pillow
+  hamming: {
+    support: 1,
+    weight: (x) =>
+      Math.abs(x) < 1 ? sinc(x) * (Math.fround(0.54) + Math.fround(0.46) * Math.cos(x * Math.PI)) : 0,
+  },
   cubic: { support: 2, weight: (x) => catmullRom(Math.abs(x)) },
   lanczos3: { support: 3, weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
 };

@@ -50,7 +50,9 @@ const sizesSchema = z.union([
     .describe('Any side in a range.'),
 ]);
 
-const kernel = z.enum(KERNELS).describe("Pillow's NEAREST, BILINEAR, BICUBIC and LANCZOS, bit for bit.");
+const kernel = z
+  .enum(KERNELS)
+  .describe("Pillow's NEAREST, BOX, BILINEAR, HAMMING, BICUBIC and LANCZOS, bit for bit.");
 const rounding = z.enum(['down', 'half-up']);
 
 const resizeSchema = z.discriminatedUnion('rule', [
