@@ -55,6 +55,9 @@ test-demo: $(STAMP) ## the demo's promises: figures, reuse, one teacher removed,
 test-browser: $(STAMP) ## the report in headless Chromium; says so when Chromium is missing
 	@$(CHECK) build browser
 
+bench-peers: build ## the same work by others, where Python has them (STILLHOUSE_PYTHON): bench:teachers against a PyTorch loop
+	@PEERS=1 npm run --silent bench:teachers
+
 golden-update: $(STAMP) ## rewrite the golden files, then look at the diff
 	@UPDATE_GOLDEN=1 node_modules/.bin/vitest run --config test/config/vitest.config.ts test/report
 	@git diff --stat -- test/golden
@@ -62,4 +65,4 @@ golden-update: $(STAMP) ## rewrite the golden files, then look at the diff
 clean: ## remove out/ and dist/
 	rm -rf out dist
 
-.PHONY: help setup build demo test check fast fix laws audit-laws fault cross test-demo test-browser golden-update clean
+.PHONY: help setup build demo test check fast fix laws audit-laws fault cross test-demo test-browser bench-peers golden-update clean
