@@ -110,7 +110,13 @@ function spaceOf(
   return {
     v: 1,
     teacher: { name: model, engine: 'theia', weightsSha256: 'unknown' },
-    runtime: { engine: 'theia', version: 'unknown', provider: 'unknown', precision: 'bfloat16' },
+    runtime: {
+      engine: 'theia',
+      version: 'unknown',
+      device: 'unknown',
+      provider: 'unknown',
+      precision: 'bfloat16',
+    },
     preprocess: { imported: 'theia' },
     sizePx,
     tap: { kind, rule: { tensor: tensorName } },

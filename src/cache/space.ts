@@ -21,6 +21,7 @@ export interface ExactSpace {
   readonly runtime: {
     readonly engine: string;
     readonly version: string;
+    readonly device: string;
     readonly provider: string;
     readonly precision: string;
   };

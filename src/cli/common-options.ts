@@ -3,9 +3,8 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { StillhouseError } from '../core/failure.ts';
+import { PROVIDERS, parseDevices } from '../teachers/devices.ts';
 import { type WeightsOptions, withWeightsOptions } from './weights-options.ts';
-
-export const DEVICES = ['cpu', 'webgpu', 'cuda', 'auto'] as const;
 
 export interface CommonOptions extends WeightsOptions {
   readonly out: string;
@@ -13,7 +12,7 @@ export interface CommonOptions extends WeightsOptions {
   readonly json: boolean;
   readonly dryRun: boolean;
   readonly seed?: number;
-  readonly device: (typeof DEVICES)[number];
+  readonly device: string;
   readonly workers: number;
 }
 
@@ -24,13 +23,21 @@ export function withCommonOptions(command: Command): Command {
     .option('--json', 'one JSON document on stdout; progress stays on stderr', false)
     .option('--dry-run', 'print the plan and write nothing', false)
     .option('--seed <n>', 'seed of every random choice', wholeNumber('--seed', 0))
-    .option('--device <name>', DEVICES.join(' | '), oneOf('--device', DEVICES), 'cpu')
+    .option('--device <name>', DEVICE_HELP, deviceOption, 'cpu')
     .option(
       '--workers <n>',
       'images decoded at once',
       wholeNumber('--workers', 1),
       Math.max(2, availableParallelism()),
     );
+}
+
+export const DEVICE_HELP = `${PROVIDERS.join(' | ')} | auto; several GPUs as cuda:0,cuda:1`;
+
+/** The text itself, once it names devices. */
+export function deviceOption(text: string): string {
+  parseDevices(text);
+  return text;
 }
 
 export function wholeNumber(option: string, least: number): (text: string) => number {

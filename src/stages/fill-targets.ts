@@ -12,6 +12,7 @@ import { asStoreFailure } from '../store/commit-fs.ts';
 import { openEngines } from '../teachers/open-engines.ts';
 import { viewRenderer } from '../teachers/preprocess.ts';
 import type { LoadedTeacher } from '../teachers/registry.ts';
+import { resolveDevices } from '../teachers/resolve-devices.ts';
 import { type RenderPool, inlineRenderPool, threadRenderPool } from '../teachers/render-pool.ts';
 import type { TeacherManifest } from '../teachers/teacher-manifest.ts';
 import { type OpenDataset, decoderOf, placesIn } from './dataset-access.ts';
@@ -32,6 +33,8 @@ export interface FillPlan {
 
 export async function fillTargets(plan: FillPlan, context: StageContext): Promise<FillResult> {
   const { cache, groups } = plan;
+  const { devices, note } = await resolveDevices(context.device);
+  if (note !== null) context.events.note(note);
   await checkRoom(cache.coverage, context);
   const needed = groups.filter(({ group }) =>
     cache.units.some((unit) => unit.missing.some((entry) => entry.group === group)),
@@ -48,7 +51,7 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
       `recovered after an interruption: ${opened.adopted} finished parts adopted, ${opened.quarantined} broken ones set aside`,
     );
   const renderers = renderPool(needed, plan.datasets, context.workers);
-  const engines = openEngines({ device: context.device });
+  const engines = openEngines({ devices });
   try {
     const sessions: GroupEngine[] = [];
     for (const { group, teacher } of needed)

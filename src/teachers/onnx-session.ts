@@ -5,7 +5,9 @@
 import * as ort from 'onnxruntime-node';
 import { StillhouseError } from '../core/failure.ts';
 import { encodeHalf } from '../core/half.ts';
+import { type Device, PROVIDER_TRAITS, deviceName } from './devices.ts';
 import { engineLimit } from './engine-limits.ts';
+import { engineMessage } from './engine-message.ts';
 import type { InputDtype } from './graph-input.ts';
 import type { OnnxModelSource } from './onnx-file.ts';
 import type { TapPlan } from './taps.ts';
@@ -27,7 +29,7 @@ export interface OnnxSessionOptions {
   readonly sizePx: number;
   readonly batch: number;
   readonly taps: { readonly summary: TapPlan | null; readonly spatial: TapPlan | null };
-  readonly providers: readonly string[];
+  readonly device: Device;
   readonly threads: number;
 }
 
@@ -49,7 +51,7 @@ export async function openOnnxSession(options: OnnxSessionOptions): Promise<Teac
       throw misfit(
         options,
         `a graph that takes ${options.inputDtype} [${inputDims.join(',')}]`,
-        messageOf(error),
+        engineMessage(error),
         error,
       );
     }
@@ -106,19 +108,21 @@ export async function openOnnxSession(options: OnnxSessionOptions): Promise<Teac
 
 async function createSession(options: OnnxSessionOptions): Promise<ort.InferenceSession> {
   try {
-    return await sessionOn(options, options.providers);
+    return await sessionOn(options);
   } catch (error) {
-    if (!options.providers.includes('cpu') && (await loadsOnCpu(options)))
-      throw noDevice(options, messageOf(error), error);
+    const message = engineMessage(error);
     const limit = engineLimit(
       {
         where: `${options.teacher} at ${options.sizePx} px`,
         engine: `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}`,
-        message: messageOf(error),
+        message,
       },
       error,
     );
-    throw limit ?? misfit(options, 'a graph that onnxruntime can load', messageOf(error), error);
+    throw (
+      limit ??
+      misfit(options, `a graph that onnxruntime can load on ${deviceName(options.device)}`, message, error)
+    );
   }
 }
 
@@ -128,14 +132,15 @@ async function createSession(options: OnnxSessionOptions): Promise<ort.Inference
  */
 const waiting = { intra_op: { allow_spinning: '0' } };
 
-function sessionOn(
-  { model, threads }: OnnxSessionOptions,
-  providers: readonly string[],
-): Promise<ort.InferenceSession> {
+function sessionOn({
+  model,
+  threads,
+  device: { provider, index },
+}: OnnxSessionOptions): Promise<ort.InferenceSession> {
   // errors reach the caller as exceptions; the engine's own log would only print them a second time
   ort.env.logLevel = 'fatal';
   const options: ort.InferenceSession.SessionOptions = {
-    executionProviders: [...providers],
+    executionProviders: PROVIDER_TRAITS[provider].executionProviders(index ?? 0),
     intraOpNumThreads: threads,
     graphOptimizationLevel: 'all',
     logSeverityLevel: 4,
@@ -151,37 +156,6 @@ function sessionOn(
           ...options,
           extra: { session: { ...waiting, model_external_initializers_file_folder_path: folder } },
         },
-  );
-}
-
-/** Tells a machine without the device from a graph that no device could load. */
-async function loadsOnCpu(options: OnnxSessionOptions): Promise<boolean> {
-  try {
-    await (await sessionOn(options, ['cpu'])).release();
-    return true;
-  } catch (error) {
-    if (error instanceof Error) return false;
-    throw error;
-  }
-}
-
-/** What the engine said, without the place in its own sources that it begins with. */
-function messageOf(error: unknown): string {
-  const text = (error instanceof Error ? error.message : String(error)).trim();
-  return text.replace(/^\/\S*onnxruntime\S*:\d+ .*?\) (?=[A-Z])/s, '');
-}
-
-function noDevice(options: OnnxSessionOptions, got: string, cause: unknown): StillhouseError {
-  return new StillhouseError(
-    {
-      kind: 'environment',
-      what: 'the device cannot be used on this machine',
-      where: `${options.teacher} at ${options.sizePx} px`,
-      wanted: `the execution provider ${options.providers.join(', ')}`,
-      got: got.slice(0, 500),
-      next: 'install what the provider needs (drivers and libraries), or run with --device cpu',
-    },
-    cause,
   );
 }
 

@@ -1,18 +1,20 @@
-/** Engines for the teachers of a run, each in a thread of its own. */
+/** Engines for the teachers of a run: one per device, each in a thread of its own. */
 import { runsFromSource } from '../core/threads/compiled-entry.ts';
+import { type Devices, deviceName } from './devices.ts';
 import { inlineHost, threadHost } from './engine-host.ts';
 import { EnginePool } from './engine-pool.ts';
 
 export interface EnginesOptions {
-  readonly device: string;
+  readonly devices: Devices;
   /** Default: threads in compiled code, the caller's own thread from source. */
   readonly threads?: boolean;
 }
 
 export function openEngines({
-  device,
+  devices,
   threads = !runsFromSource(import.meta.url),
 }: EnginesOptions): EnginePool {
-  const spec = { device, threads: 0 };
-  return new EnginePool([threads ? threadHost(spec) : inlineHost(spec)]);
+  const specs = devices.map((device) => ({ device: deviceName(device), threads: 0 }));
+  // engines in one thread would only wait for each other
+  return new EnginePool(threads ? specs.map(threadHost) : [inlineHost(specs[0]!)]);
 }

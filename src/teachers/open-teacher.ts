@@ -8,17 +8,20 @@ import { digestOf } from '../core/digest.ts';
 import { StillhouseError } from '../core/failure.ts';
 import type { Digest } from '../core/ids.ts';
 import { weightsPrecisionOf } from '../format/onnx-precision.ts';
+import { PROVIDER_TRAITS } from './devices.ts';
 import { type InputDtype, graphInputOf } from './graph-input.ts';
 import { type OnnxModelSource, modelWithTaps, readOnnxFile } from './onnx-file.ts';
 import { openOnnxSession } from './onnx-session.ts';
 import { checkSize } from './preprocess.ts';
 import type { LoadedTeacher } from './registry.ts';
+import { resolveDevices } from './resolve-devices.ts';
 import type { TapPlan } from './taps.ts';
 import { type SummaryTap, cellPxOf } from './teacher-manifest.ts';
 import type { RuntimeClass, TeacherSession } from './teacher.ts';
 import { type WeightsFile, locateWeights } from './weights.ts';
 
 export interface OpenOptions {
+  /** As `--device` takes it; of several, the first. */
   readonly device: string;
   readonly threads: number;
 }
@@ -33,11 +36,17 @@ export interface TeacherIdentity {
 /** Raised whenever the tracer would give other numbers for the same TFJS model. */
 const TRACE_VERSION = 1;
 
-/** @throws StillhouseError environment or integrity when weights are missing or are not those of the manifest. */
+/**
+ * @throws StillhouseError environment or integrity when weights are missing or are not those of the manifest; environment when the
+ *   device is not there
+ */
 export async function identifyTeacher(teacher: LoadedTeacher, device: string): Promise<TeacherIdentity> {
+  const [{ provider }] = (await resolveDevices(device)).devices;
+  const { deviceClass, multiplies } = PROVIDER_TRAITS[provider];
   const files = await locateWeights(teacher);
   const onnx =
     teacher.manifest.engine === 'onnx' ? readOnnxFile(files[0]!.path, placeOf(teacher, files[0]!)) : null;
+  const weights = onnx === null ? 'f32' : weightsPrecisionOf(onnx.outline);
   const listed = new Set(files.map(({ path }) => path));
   // data that the manifest does not list is as much a part of the weights
   for (const path of onnx?.externalPaths ?? [])
@@ -47,8 +56,9 @@ export async function identifyTeacher(teacher: LoadedTeacher, device: string): P
     runtime: {
       engine: teacher.manifest.engine === 'onnx' ? 'onnxruntime' : `onnxruntime via trace ${TRACE_VERSION}`,
       version: ort.env.versions.node ?? ort.env.versions.common,
-      provider: providerOf(device),
-      precision: onnx === null ? 'f32' : weightsPrecisionOf(onnx.outline),
+      device: deviceClass,
+      provider,
+      precision: weights === 'f32' ? multiplies : weights,
     },
   };
 }
@@ -61,6 +71,7 @@ export async function openTeacher(
 ): Promise<TeacherSession> {
   const { manifest } = teacher;
   checkSize(manifest, input.sizePx);
+  const [device] = (await resolveDevices(options.device)).devices;
   const [weights] = await locateWeights(teacher);
   const { sizePx } = input;
   const batchAxis = manifest.input.batch !== 'none';
@@ -100,7 +111,7 @@ export async function openTeacher(
     sizePx,
     batch,
     taps,
-    providers: [providerOf(options.device)],
+    device,
     threads: options.threads,
   });
   try {
@@ -114,11 +125,6 @@ export async function openTeacher(
 }
 
 const placeOf = ({ manifest }: LoadedTeacher, { path }: WeightsFile): string => `${manifest.name} (${path})`;
-
-/** The execution provider for a device. `auto` takes the best bundled one that needs nothing else: the CPU. */
-function providerOf(device: string): string {
-  return device === 'auto' ? 'cpu' : device;
-}
 
 function tapsOf({ manifest }: LoadedTeacher): {
   readonly summary: TapPlan | null;

@@ -8,6 +8,8 @@ import type { Json } from '../core/canonical-json.ts';
 export interface RuntimeClass {
   readonly engine: string;
   readonly version: string;
+  /** `cpu` or `gpu`; which of several GPUs is no part of it. */
+  readonly device: string;
   readonly provider: string;
   readonly precision: string;
 }

@@ -53,7 +53,7 @@ export function space(changes: Partial<SpaceDescriptor> = {}): SpaceDescriptor {
   return {
     v: 1,
     teacher: { name: 'sums', engine: 'onnx', weightsSha256: sha256('weights') },
-    runtime: { engine: 'none', version: '1', provider: 'cpu', precision: 'float32' },
+    runtime: { engine: 'none', version: '1', device: 'cpu', provider: 'cpu', precision: 'float32' },
     preprocess: { version: 1, mean: [0, 0, 0] },
     sizePx: 2,
     tap: { kind: 'summary', rule: { tensor: 'x' } },

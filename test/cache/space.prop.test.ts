@@ -8,7 +8,7 @@ const text = fc.string({ maxLength: 12 });
 const descriptors: fc.Arbitrary<SpaceDescriptor> = fc.record({
   v: fc.constant(1 as const),
   teacher: fc.record({ name: text, engine: text, weightsSha256: text }),
-  runtime: fc.record({ engine: text, version: text, provider: text, precision: text }),
+  runtime: fc.record({ engine: text, version: text, device: text, provider: text, precision: text }),
   preprocess: fc.record({ mean: fc.array(fc.integer()), resize: text, layout: text }),
   sizePx: fc.integer({ min: 1, max: 2048 }),
   tap: fc.record({ kind: fc.constantFrom('summary' as const, 'spatial' as const), rule: text }),

@@ -85,7 +85,11 @@ describe('what cannot be meant ends with exit code 2, before anything is written
     ['a teacher without a size', ['cache', '--data', '.', '--teacher', 'nanodet'], 'name@px or name@px,px'],
     ['no worker', ['index', '--data', '.', '--workers', '0'], 'a whole number from 1'],
     ['half a seed', ['index', '--data', '.', '--seed', '1.5'], 'a whole number from 0'],
-    ['an unknown device', ['index', '--data', '.', '--device', 'tpu'], 'cpu, webgpu, cuda, auto'],
+    [
+      'an unknown device',
+      ['index', '--data', '.', '--device', 'tpu'],
+      'cpu, webgpu, cuda, tensorrt or auto; several GPUs as cuda:0,cuda:1',
+    ],
     [
       'a name that is a path',
       ['index', '--data', '.', '--name', '../x'],

@@ -30,7 +30,7 @@ function space(sizePx: number, kind: 'summary' | 'spatial'): SpaceDescriptor {
   return {
     v: 1,
     teacher: { name: 'formula', engine: 'onnx', weightsSha256: sha256('formula') },
-    runtime: { engine: 'none', version: '1', provider: 'cpu', precision: 'float32' },
+    runtime: { engine: 'none', version: '1', device: 'cpu', provider: 'cpu', precision: 'float32' },
     preprocess: { version: 1 },
     sizePx,
     tap: { kind, rule: {} },

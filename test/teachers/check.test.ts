@@ -33,7 +33,7 @@ describe('the check of a teacher', () => {
       verdict: 'fits',
       licence: { spdx: 'Apache-2.0', permissive: true },
       weights: { uri: 'file:tiny.onnx', sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string },
-      runtime: { engine: 'onnxruntime', provider: 'cpu', precision: 'f32' },
+      runtime: { engine: 'onnxruntime', device: 'cpu', provider: 'cpu', precision: 'f32' },
       trouble: null,
       sizes: [
         {

@@ -1,6 +1,6 @@
 /** `teachers ls`, `pull` and `check`. What they do is loaded when they run: {@link file://./teachers-answers.ts}. */
 import type { Command } from 'commander';
-import { DEVICES, oneOf, usage } from '../common-options.ts';
+import { DEVICE_HELP, deviceOption, usage } from '../common-options.ts';
 import type { ProgramContext } from '../program-context.ts';
 import { withWeightsOptions } from '../weights-options.ts';
 import type { CheckCommandOptions } from './check-answer.ts';
@@ -48,7 +48,7 @@ export function addTeachersCommands(program: Command, context: ProgramContext): 
       .argument('[teachers...]', `${given} (default: the bundled ones whose weights are here)`)
       .option('--size <px,...>', 'input sides to check at (default: those that `teachers ls` tells)', sizes)
       .option('--image <path>', 'the picture (default: a synthetic one of 320 x 240 px)')
-      .option('--device <name>', DEVICES.join(' | '), oneOf('--device', DEVICES), 'cpu')
+      .option('--device <name>', DEVICE_HELP, deviceOption, 'cpu')
       .option('--json', 'one JSON document on stdout', false),
   ).action(async (names: readonly string[], options: CheckCommandOptions) => {
     const { checkTeachers } = await import('./check-answer.ts');
