@@ -3,7 +3,7 @@ import { exactSpaceIdOf, spaceFolderName, spaceIdOf, spaceLabel } from '../../sr
 import { space } from './rig.ts';
 
 it('the id of a description stays what it is: caches on disk are found by it', () => {
-  expect(spaceIdOf(space())).toBe('z5u5sx7ld55awjwuqjpbnrjbx2');
+  expect(spaceIdOf(space())).toBe('ent3gpjzxxqsn5pzjvsfg5iemc');
 });
 
 it('a label names teacher, size and kind; the folder name adds codec and id', () => {
