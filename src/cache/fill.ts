@@ -14,8 +14,9 @@ import { type ImageJob, imageJobs, mostViews } from './fill/image-jobs.ts';
 import { OpenUnit, type SpacePart, unitAnswerBytes, unitTargets } from './fill/open-unit.ts';
 import type { FillUsage } from './fill/usage.ts';
 import { Window } from './fill/window.ts';
+import type { TargetCodec } from './codecs/target-codec.ts';
 import type { CachePlan, SpaceGroup } from './plan.ts';
-import { spaceLabel } from './space.ts';
+import { type SpaceDescriptor, spaceLabel } from './space.ts';
 import type { CacheWriter } from './write.ts';
 
 /** A group with what answers for it. */
@@ -30,6 +31,8 @@ export interface FillOptions {
   /** Its renderers are those of `engines`, in the same order. */
   readonly renderers: RenderPool;
   readonly writer: CacheWriter;
+  /** Opened codecs; a space whose codec needs no statistics may be left out. */
+  readonly codecs?: ReadonlyMap<SpaceDescriptor, TargetCodec>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Bounds decoded images in work, and answers that are not yet written, each. Default 512 MiB. */
@@ -203,7 +206,7 @@ class Fill {
     this.#committing = true;
     for (let first = this.#uncommitted[0]; first?.complete === true; first = this.#uncommitted[0]) {
       const started = this.#options.clock.elapsedMs();
-      const parts = first.parts();
+      const parts = first.parts(this.#options.codecs);
       await this.#options.writer.commit(parts.map(({ part }) => part));
       this.#uncommitted.shift();
       this.#record(parts);

@@ -7,9 +7,11 @@
 import type { ImageId } from '../core/ids.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import { type View, viewIdOf } from '../images/view.ts';
-import type { Catalogue, RowLookup } from './catalogue.ts';
-import { type RowKey, rowKeyOf } from './row-key.ts';
+import type { CachedSpace, Catalogue, RowLookup } from './catalogue.ts';
+import { sourceSpaces } from './codecs/richness.ts';
 import { storedRowBytes } from './codecs/stored-tensor.ts';
+import { type Derivation, planDerivation } from './derivation.ts';
+import { type RowKey, rowKeyOf } from './row-key.ts';
 import { type SpaceDescriptor, spaceIdOf, spaceLabel } from './space.ts';
 
 /** An image and the views of it that are wanted. */
@@ -54,18 +56,23 @@ export interface SpaceCoverage {
   readonly wanted: number;
   /** Already there, usable or recorded as failed. */
   readonly present: number;
+  /** There in a richer space of the cache: encoded again, without the teacher. */
+  readonly derived: number;
+  /** What the teacher has to compute. */
   readonly missing: number;
   readonly bytesToWrite: number;
 }
 
 export interface CachePlan {
   readonly units: readonly CacheUnit[];
+  readonly derivations: readonly Derivation[];
   readonly coverage: readonly SpaceCoverage[];
 }
 
 export interface CachePlanOptions {
   readonly wanted: readonly WantedImage[];
   readonly groups: readonly SpaceGroup[];
+  /** With the spaces of the groups, and those that they can be derived from. */
   readonly catalogue: Catalogue;
   /** Targets per unit, or the views of one image if that is more: what is at most lost when the process dies. */
   readonly unitRows: number;
@@ -76,15 +83,15 @@ export interface CachePlanOptions {
 export function planCache(options: CachePlanOptions): CachePlan {
   const { groups, catalogue, unitRows, retryFailed = false } = options;
   const rows = wantedRows(options.wanted);
-  // looked up once: [rows], 1 where the space lacks the row
-  const lacks = new Map(
-    groups.flatMap((group) =>
-      group.spaces.map((space) => {
-        const present = catalogue.spaces.get(spaceIdOf(space))?.rows;
-        return [space, lackingRows(rows, present, retryFailed)] as const;
-      }),
-    ),
-  );
+  // looked up once: [rows], 1 where the teacher has to compute the row
+  const lacks = new Map<SpaceDescriptor, Uint8Array>();
+  const derivations = new Map<SpaceDescriptor, readonly Derivation[]>();
+  for (const space of groups.flatMap((group) => group.spaces)) {
+    const present = catalogue.spaces.get(spaceIdOf(space))?.rows;
+    const lacking = lackingRows(rows, present, retryFailed);
+    derivations.set(space, derivationsOf({ space, rows, lacking, catalogue, retryFailed }));
+    lacks.set(space, lacking);
+  }
   const units: CacheUnit[] = [];
   for (let start = 0, end = 0; start < rows.length; start = end) {
     end = unitEnd(rows, start, unitRows);
@@ -104,19 +111,46 @@ export function planCache(options: CachePlanOptions): CachePlan {
   const coverage = groups.flatMap((group) =>
     group.spaces.map((space): SpaceCoverage => {
       const missing = lacks.get(space)!.reduce((count, one) => count + one, 0);
+      const derived = derivations.get(space)!.reduce((count, one) => count + one.rows, 0);
       return {
         label: spaceLabel(space),
         teacher: group.teacher,
         sizePx: group.sizePx,
         kind: space.tap.kind,
         wanted: rows.length,
-        present: rows.length - missing,
+        present: rows.length - missing - derived,
+        derived,
         missing,
-        bytesToWrite: missing * storedRowBytes(space),
+        bytesToWrite: (missing + derived) * storedRowBytes(space),
       };
     }),
   );
-  return { units, coverage };
+  return { units, derivations: [...derivations.values()].flat(), coverage };
+}
+
+interface Lacking {
+  readonly space: SpaceDescriptor;
+  readonly rows: readonly WantedRow[];
+  /** Set to 0 where a derivation gives the row. */
+  readonly lacking: Uint8Array;
+  readonly catalogue: Catalogue;
+  readonly retryFailed: boolean;
+}
+
+/** What richer spaces have of the rows that a space lacks, the richest first. */
+function derivationsOf({ space, rows, lacking, catalogue, retryFailed }: Lacking): Derivation[] {
+  if (lacking.indexOf(1) < 0) return [];
+  const sources = sourceSpaces(space).flatMap((one) => catalogue.spaces.get(spaceIdOf(one)) ?? []);
+  return sources.flatMap((source: CachedSpace): Derivation[] => {
+    const keys: RowKey[] = [];
+    const without = lackingRows(rows, source.rows, retryFailed);
+    rows.forEach(({ key }, i) => {
+      if (lacking[i] === 0 || without[i] === 1) return;
+      lacking[i] = 0;
+      keys.push(key);
+    });
+    return keys.length === 0 ? [] : [planDerivation({ space, source, present: undefined, keys })];
+  });
 }
 
 /** Where a unit ends that begins at an image: as many whole images as fit, at least one. */

@@ -4,14 +4,20 @@ import type { TeacherIdentity } from '../teachers/open-teacher.ts';
 import { preprocessDescription } from '../teachers/preprocess.ts';
 import type { TeacherManifest } from '../teachers/teacher-manifest.ts';
 import type { TeacherSession } from '../teachers/teacher.ts';
+import { type CodecChoice, codecFor } from './codecs/codec-choice.ts';
 import type { SpaceGroup } from './plan.ts';
 import type { SpaceDescriptor } from './space.ts';
 
-export function spaceGroupOf(
-  manifest: TeacherManifest,
-  identity: TeacherIdentity,
-  session: TeacherSession,
-): SpaceGroup {
+export interface TeacherToCache {
+  readonly manifest: TeacherManifest;
+  readonly identity: TeacherIdentity;
+  readonly session: TeacherSession;
+  /** From the most special to the most general; f16 where none says anything. */
+  readonly codecs: readonly (CodecChoice | undefined)[];
+}
+
+/** Codecs are as they were asked for: those that need statistics may still lack them. */
+export function spaceGroupOf({ manifest, identity, session, codecs }: TeacherToCache): SpaceGroup {
   const spaces = (['summary', 'spatial'] as const).flatMap((kind): SpaceDescriptor[] => {
     const tap = session[kind];
     if (tap === null) return [];
@@ -24,7 +30,7 @@ export function spaceGroupOf(
         sizePx: session.sizePx,
         tap: { kind, rule: tap.rule satisfies Json },
         shape: tap.shape,
-        codec: { id: 'f16' },
+        codec: codecFor(kind, codecs),
       },
     ];
   });

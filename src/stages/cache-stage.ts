@@ -1,15 +1,18 @@
 /** `cache`: the targets of some teachers at some sizes over the views of some datasets; computes only what is missing. */
 import { relative } from 'node:path';
 import { z } from 'zod';
-import { type CachedPart, type RowPlace, openCatalogue } from '../cache/catalogue.ts';
+import { type CachedPart, openCatalogue } from '../cache/catalogue.ts';
+import { codecChoiceSchema } from '../cache/codecs/codec-choice.ts';
 import { codecName } from '../cache/codecs/codec.ts';
+import { sourceSpaces } from '../cache/codecs/richness.ts';
 import { storedTensorOf, targetShapeOf } from '../cache/codecs/stored-tensor.ts';
 import { recordDataset } from '../cache/datasets.ts';
 import { estimateMs } from '../cache/estimate.ts';
-import { type SpaceGroup, type WantedImage, planCache, wantedRows } from '../cache/plan.ts';
+import { failureReasons } from '../cache/failure-reasons.ts';
+import { type CachePlan, type SpaceGroup, type WantedImage, planCache, wantedRows } from '../cache/plan.ts';
 import { publishSnapshot } from '../cache/publish.ts';
-import { spaceIdOf, spaceLabel } from '../cache/space.ts';
-import { spaceGroupOf } from '../cache/teacher-spaces.ts';
+import { codedLabel, spaceIdOf, spaceLabel } from '../cache/space.ts';
+import { lacksStatistics } from '../cache/statistics/choose-statistics.ts';
 import { writerNameOf } from '../cache/writer-name.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { merkleRoot } from '../core/digest.ts';
@@ -18,11 +21,13 @@ import type { LedgerRow } from '../images/image-row.ts';
 import { type ViewFamily, viewsOf } from '../images/view.ts';
 import { type Stage, type StageContext, type StageOutput, asAnyStage } from '../run/stage.ts';
 import { machineClass } from '../store/process-identity.ts';
-import { identifyTeacher, openTeacher } from '../teachers/open-teacher.ts';
-import { type LoadedTeacher, loadTeacher } from '../teachers/registry.ts';
+import { identifyTeacher } from '../teachers/open-teacher.ts';
 import type { TeacherManifest } from '../teachers/teacher-manifest.ts';
+import { loadFor, planGroups } from './cache-groups.ts';
+import { type StatisticsPlan, measureCodecs, planStatistics } from './codec-statistics.ts';
 import { openDataset } from './dataset-access.ts';
-import { type FillPlan, type PlannedGroup, fillTargets, measuredOf } from './fill-targets.ts';
+import { type FillPlan, measuredOf } from './fill-targets.ts';
+import { fulfil } from './fulfil-plan.ts';
 import { countReasons, writeLedger } from './ledger-table.ts';
 
 const viewsSchema = z.union([
@@ -39,7 +44,19 @@ const params = z.strictObject({
   /** Stages that leave a dataset, and how many views of each of its images; the first view is the whole image. */
   datasets: z.array(z.strictObject({ from: z.string(), views: viewsSchema.default(1) })).min(1),
   /** Names of bundled manifests or paths, each with the input sizes in pixels. */
-  teachers: z.array(z.strictObject({ name: z.string(), sizesPx: z.array(z.int().min(1)).min(1) })).min(1),
+  teachers: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        sizesPx: z.array(z.int().min(1)).min(1),
+        codec: codecChoiceSchema.exactOptional(),
+      }),
+    )
+    .min(1),
+  /** How targets are stored, unless a teacher says otherwise: f32, f16, i8c, i8p or i4p, also by kind. Default f16. */
+  codec: codecChoiceSchema.exactOptional(),
+  /** Views that the statistics of i8c, i8p and i4p are measured on when they are not known yet. */
+  statisticsViews: z.int().min(1).exactOptional(),
   /** Images per engine call. */
   batch: z.int().min(1).default(8),
   /** Views per commit: at most this much work is lost when the process is killed. */
@@ -50,6 +67,9 @@ const params = z.strictObject({
 type CacheParams = z.infer<typeof params>;
 
 interface StagePlan extends FillPlan {
+  readonly params: CacheParams;
+  /** What has to be measured before the rest can be planned for certain; null when nothing has. */
+  readonly statistics: StatisticsPlan | null;
   readonly families: readonly { readonly from: string; readonly views: ViewFamily }[];
   readonly wanted: readonly WantedImage[];
   /** Null when nothing like it was computed on such a machine. */
@@ -58,13 +78,13 @@ interface StagePlan extends FillPlan {
 
 const stage: Stage<CacheParams, StagePlan> = {
   name: 'cache',
-  version: 1,
+  version: 2,
   params,
   inputs: (params) => params.datasets.map(({ from }) => from),
   sources: async (params, context) => {
     const identities = [];
     for (const { name } of params.teachers) {
-      const teacher = await load(name, context);
+      const teacher = await loadFor(name, context);
       identities.push({
         manifest: teacher.manifest as unknown as Json,
         identity: (await identifyTeacher(teacher, context.device)) as unknown as Json,
@@ -85,28 +105,25 @@ const stage: Stage<CacheParams, StagePlan> = {
       dataset.rows.map((image) => ({ image, views: viewsOf(families[i]!.views, context.seed, image.id) })),
     );
     const groups = await planGroups(params, context);
-    const catalogue = await openCatalogue(context.cacheRoot, {
-      only: new Set(groups.flatMap(({ group }) => group.spaces.map(spaceIdOf))),
-      fs: context.cacheFs,
-    });
-    const cache = planCache({
-      wanted,
-      groups: groups.map(({ group }) => group),
-      catalogue,
-      unitRows: params.unitRows,
-      retryFailed: params.retryFailed,
-    });
-    const ms = estimateMs(cache.units, catalogue.rates, machineClass());
-    return { batch: params.batch, datasets, families, wanted, groups, cache, estimatedMs: ms };
+    const { batch, unitRows } = params;
+    const statistics = await planStatistics(
+      { batch, unitRows, datasets, groups, wanted, views: params.statisticsViews },
+      context,
+    );
+    const { cache, estimatedMs } = await planTargets({ groups, wanted, params }, context);
+    return { params, batch, datasets, families, wanted, groups, statistics, cache, estimatedMs };
   },
-  describe: ({ cache, estimatedMs }) => ({
+  describe: ({ cache, statistics, estimatedMs }) => ({
+    ...(statistics === null ? {} : { statistics: describedStatistics(statistics) }),
     compute: Object.fromEntries(cache.coverage.map(({ label, missing }) => [label, missing])),
+    derive: Object.fromEntries(cache.coverage.map(({ label, derived }) => [label, derived])),
     reuse: Object.fromEntries(cache.coverage.map(({ label, present }) => [label, present])),
     bytesToWrite: cache.coverage.reduce((sum, { bytesToWrite }) => sum + bytesToWrite, 0),
     estimatedSeconds: estimatedMs === null ? 'unknown' : Math.round(estimatedMs / 100) / 10,
   }),
-  execute: async (plan, context) => {
-    const filled = plan.cache.units.length > 0 ? await fillTargets(plan, context) : null;
+  execute: async (planned, context) => {
+    const plan = await measured(planned, context);
+    const filled = await fulfil(plan, context);
     const ids = new Map(
       plan.groups.flatMap(({ group }) => group.spaces.map((space) => [spaceLabel(space), space])),
     );
@@ -120,7 +137,7 @@ const stage: Stage<CacheParams, StagePlan> = {
     const outputs: StageOutput[] = [];
     const spaces: Json[] = [];
     const ledger: LedgerRow[] = [];
-    for (const { label, present, missing, ...coverage } of plan.cache.coverage) {
+    for (const { label, present, derived, missing, ...coverage } of plan.cache.coverage) {
       const space = catalogue.spaces.get(spaceIdOf(ids.get(label)!))!;
       const contents: string[] = [];
       const parts = new Set<CachedPart>();
@@ -155,7 +172,8 @@ const stage: Stage<CacheParams, StagePlan> = {
         shape: [...targetShapeOf(space.descriptor)],
         codec: codecName(space.descriptor.codec),
         dtype: storedTensorOf(space.descriptor).dtype,
-        written: missing,
+        written: missing + derived,
+        derived,
         reused: present,
         failed: notOk,
         bytes: [...parts].reduce((sum, part) => sum + part.entry.sizeBytes, 0),
@@ -178,6 +196,49 @@ const stage: Stage<CacheParams, StagePlan> = {
     };
   },
 };
+
+interface PlannedTargets {
+  readonly cache: CachePlan;
+  readonly estimatedMs: number | null;
+}
+
+async function planTargets(
+  { groups, wanted, params }: Pick<StagePlan, 'groups' | 'wanted' | 'params'>,
+  context: StageContext,
+): Promise<PlannedTargets> {
+  const spaces = groups.flatMap(({ group }) => group.spaces);
+  const catalogue = await openCatalogue(context.cacheRoot, {
+    only: new Set(spaces.flatMap((space) => [space, ...sourceSpaces(space)]).map(spaceIdOf)),
+    fs: context.cacheFs,
+  });
+  const cache = planCache({
+    wanted,
+    groups: groups.map(({ group }) => group),
+    catalogue,
+    unitRows: params.unitRows,
+    retryFailed: params.retryFailed,
+  });
+  return { cache, estimatedMs: estimateMs(cache.units, catalogue.rates, machineClass()) };
+}
+
+/** The plan with every codec's statistics, measured where they were not known, and with what the sample left to do. */
+async function measured(plan: StagePlan, context: StageContext): Promise<StagePlan> {
+  if (plan.statistics === null) return plan;
+  const groups = await measureCodecs(plan.groups, plan.statistics, context);
+  if (groups.some(({ group }) => group.spaces.some(lacksStatistics)))
+    throw new Error('internal: a codec still lacks its statistics');
+  return { ...plan, groups, ...(await planTargets({ ...plan, groups }, context)) };
+}
+
+const describedStatistics = ({ groups, keys, cache }: StatisticsPlan): Json => ({
+  of: groups.flatMap(({ group }) => group.spaces.map(spaceLabel)),
+  views: keys.length,
+  computeFirst: Object.fromEntries(
+    groups
+      .flatMap(({ group }) => group.spaces)
+      .map((space, i) => [codedLabel(space), cache.coverage[i]!.missing]),
+  ),
+});
 
 /** Leaves in the cache whose images these are, for coverage; a cache that cannot be written does without. */
 async function recordDatasets(datasets: StagePlan['datasets'], context: StageContext): Promise<void> {
@@ -206,55 +267,6 @@ async function published(context: StageContext): Promise<{ readonly n: number } 
     return null;
   }
 }
-
-/**
- * Why a row is not usable, from what its part recorded when it was written: a run that finds the row in the cache, or goes on
- * after an interruption, has the same ledger as the run that computed it.
- */
-function failureReasons(): (place: RowPlace) => string {
-  const known = new Map<CachedPart, ReadonlyMap<number, string>>();
-  return ({ part, row }) => {
-    let reasons = known.get(part);
-    if (reasons === undefined) {
-      const text = part.layout.metadata.get('stillhouse.failures') ?? '[]';
-      reasons = new Map(failuresSchema.parse(JSON.parse(text)).map((one) => [one.row, one.reason]));
-      known.set(part, reasons);
-    }
-    return reasons.get(row) ?? 'not-usable';
-  };
-}
-
-const failuresSchema = z.array(z.strictObject({ row: z.int(), reason: z.string() }));
-
-/** Opens each teacher at each size once to learn its shapes. */
-async function planGroups(params: CacheParams, context: StageContext): Promise<PlannedGroup[]> {
-  const groups: PlannedGroup[] = [];
-  for (const { name, sizesPx } of params.teachers) {
-    const teacher = await load(name, context);
-    const identity = await identifyTeacher(teacher, context.device);
-    for (const sizePx of sizesPx) {
-      const session = await openTeacher(
-        teacher,
-        { sizePx, batch: 1 },
-        { device: context.device, threads: 0 },
-      );
-      try {
-        const { manifest } = teacher;
-        groups.push({ group: spaceGroupOf(manifest, identity, session), manifest, teacher });
-      } finally {
-        await session.close();
-      }
-    }
-  }
-  return groups;
-}
-
-const load = (name: string, context: StageContext): Promise<LoadedTeacher> =>
-  loadTeacher(name, {
-    baseFolder: context.baseFolder,
-    weights: context.weights,
-    digests: context.digests,
-  });
 
 function familyOf(views: CacheParams['datasets'][number]['views']): ViewFamily {
   return typeof views === 'number'

@@ -1,7 +1,11 @@
 /** Runs the fill of a planned cache: opens the teachers that are needed and the threads, and closes them again. */
 import { type FillResult, type GroupEngine, fillCache } from '../cache/fill.ts';
 import { sharesOf, usageText } from '../cache/fill/usage.ts';
+import { needsStatistics } from '../cache/codecs/codec.ts';
+import { openSpaceCodec } from '../cache/codecs/open-space-codec.ts';
+import type { TargetCodec } from '../cache/codecs/target-codec.ts';
 import type { CachePlan, SpaceCoverage, SpaceGroup } from '../cache/plan.ts';
+import type { SpaceDescriptor } from '../cache/space.ts';
 import { CacheWriter } from '../cache/write.ts';
 import { writerNameOf } from '../cache/writer-name.ts';
 import type { Json } from '../core/canonical-json.ts';
@@ -64,6 +68,7 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
       engines: sessions,
       renderers,
       writer: opened.writer,
+      codecs: await openCodecs(needed, context),
       clock: context.clock,
       signal: context.signal,
       onProgress: (done, total, usage) =>
@@ -77,6 +82,17 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
     await renderers.close();
     await opened.writer.abandon();
   }
+}
+
+/** Of the spaces whose codec is built from statistics: opened once, for every unit. */
+async function openCodecs(
+  groups: readonly PlannedGroup[],
+  { cacheRoot, cacheFs }: StageContext,
+): Promise<Map<SpaceDescriptor, TargetCodec>> {
+  const codecs = new Map<SpaceDescriptor, TargetCodec>();
+  for (const space of groups.flatMap(({ group }) => group.spaces))
+    if (needsStatistics(space.codec)) codecs.set(space, await openSpaceCodec(cacheRoot, space, cacheFs));
+  return codecs;
 }
 
 /** Figures of one fill for stage.json and summary.json. */

@@ -40,25 +40,35 @@ export const needsStatistics = (codec: CodecSpec): boolean => MEASURED.has(codec
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, '64 lower-case hex digits');
 
-/** Accepts a codec's name alone, as `codec: i8p` in a pipeline file. */
-export const codecSpecSchema = z.union([
-  z.enum(CODEC_IDS).transform((id): CodecSpec => ({ id })),
-  z
-    .strictObject({
-      id: z.enum(CODEC_IDS),
-      pool: z.int().min(2).exactOptional(),
-      channels: z.int().min(1).exactOptional(),
-      statsSha256: sha256.exactOptional(),
-    })
-    .refine((codec) => codec.channels === undefined || ROTATED.has(codec.id), {
-      message: 'only i8p and i4p can drop channels: the others keep them as they are',
-      path: ['channels'],
-    })
-    .refine((codec) => codec.statsSha256 === undefined || MEASURED.has(codec.id), {
-      message: 'f32 and f16 need no statistics',
-      path: ['statsSha256'],
-    }),
-]);
+const parametersSchema = z
+  .strictObject({
+    id: z.enum(CODEC_IDS),
+    pool: z.int().min(2).exactOptional(),
+    channels: z.int().min(1).exactOptional(),
+    statsSha256: sha256.exactOptional(),
+  })
+  .refine((codec) => codec.channels === undefined || ROTATED.has(codec.id), {
+    message: 'only i8p and i4p can drop channels: the others keep them as they are',
+    path: ['channels'],
+  })
+  .refine((codec) => codec.statsSha256 === undefined || MEASURED.has(codec.id), {
+    message: 'f32 and f16 need no statistics',
+    path: ['statsSha256'],
+  });
+
+const nameSchema = z.string().transform((name, context): CodecSpec => {
+  const codec = codecNamed(name);
+  if (codec !== null) return codec;
+  context.issues.push({
+    code: 'custom',
+    message: `a codec is one of ${CODEC_IDS.join(', ')}, or such a name with -pool2 or -c256 behind it`,
+    input: name,
+  });
+  return z.NEVER;
+});
+
+/** Accepts a codec's name alone, as `codec: i8p` or `codec: i8p-pool2` in a pipeline file. */
+export const codecSpecSchema = z.union([nameSchema, parametersSchema]);
 
 /** `i8p-pool2-c256`: what people and folder names call a codec. The statistics are left to the space id. */
 export function codecName(codec: CodecSpec): string {
@@ -71,7 +81,7 @@ export function codecName(codec: CodecSpec): string {
 export function codecNamed(text: string): CodecSpec | null {
   const match = /^(f32|f16|i8c|i8p|i4p)(?:-pool(\d+))?(?:-c(\d+))?$/.exec(text);
   if (match === null) return null;
-  const parsed = codecSpecSchema.safeParse({
+  const parsed = parametersSchema.safeParse({
     id: match[1],
     ...(match[2] === undefined ? {} : { pool: Number(match[2]) }),
     ...(match[3] === undefined ? {} : { channels: Number(match[3]) }),

@@ -1,6 +1,7 @@
 /** A unit in work: the answers that have come so far, and, when all have, its parts. */
 import { rowValuesOf } from '../../format/tensor-part.ts';
 import type { TapShape, TeacherAnswer, TeacherSession } from '../../teachers/teacher.ts';
+import type { TargetCodec } from '../codecs/target-codec.ts';
 import type { CacheUnit, MissingRows, SpaceGroup, WantedRow } from '../plan.ts';
 import { type SpaceDescriptor, spaceLabel } from '../space.ts';
 import { partOf } from '../target-part.ts';
@@ -57,8 +58,8 @@ export class OpenUnit {
     this.#left -= count;
   }
 
-  /** One part per space that lacks rows, holding exactly those. */
-  parts(): SpacePart[] {
+  /** One part per space that lacks rows, holding exactly those. `codecs` as in FillOptions. */
+  parts(codecs: ReadonlyMap<SpaceDescriptor, TargetCodec> = new Map()): SpacePart[] {
     return this.unit.missing.flatMap((missing) =>
       missing.group.spaces.flatMap((space, i): SpacePart[] => {
         const positions = missing.bySpace[i]!;
@@ -66,7 +67,8 @@ export class OpenUnit {
         const values = this.#answers.get(missing.group)![space.tap.kind];
         if (values === null) throw new Error(`internal: ${spaceLabel(space)} has no answer`);
         const rows = positions.map((position) => this.unit.rows[missing.rows[position]!]!);
-        const part = partOf(space, rows, rowsAt(values, positions, rowValuesOf(space.shape)));
+        const wanted = rowsAt(values, positions, rowValuesOf(space.shape));
+        const part = partOf(space, rows, wanted, codecs.get(space));
         return [{ space, rows, part }];
       }),
     );

@@ -1,0 +1,97 @@
+/** The teachers of a cache stage at their sizes, as groups of spaces with the codecs that were asked for. */
+import type { CodecChoice } from '../cache/codecs/codec-choice.ts';
+import { codecName } from '../cache/codecs/codec.ts';
+import { codecMisfit } from '../cache/codecs/stored-tensor.ts';
+import type { SpaceGroup } from '../cache/plan.ts';
+import { spaceLabel } from '../cache/space.ts';
+import { withPinnedStatistics } from '../cache/statistics/choose-statistics.ts';
+import { spaceGroupOf } from '../cache/teacher-spaces.ts';
+import { StillhouseError } from '../core/failure.ts';
+import type { StageContext } from '../run/stage.ts';
+import { identifyTeacher, openTeacher } from '../teachers/open-teacher.ts';
+import { type LoadedTeacher, loadTeacher } from '../teachers/registry.ts';
+import type { PlannedGroup } from './fill-targets.ts';
+
+export interface TargetsRequest {
+  readonly teachers: readonly {
+    readonly name: string;
+    readonly sizesPx: readonly number[];
+    readonly codec?: CodecChoice;
+  }[];
+  /** Of teachers that say nothing themselves. */
+  readonly codec?: CodecChoice;
+}
+
+/**
+ * Opens each teacher at each size once to learn its shapes. Codecs have the statistics that were chosen earlier; the others lack
+ * theirs still.
+ * @throws StillhouseError bad-input when a teacher is named twice at one size, or a codec does not fit what it says.
+ */
+export async function planGroups(
+  { teachers, codec }: TargetsRequest,
+  context: StageContext,
+): Promise<PlannedGroup[]> {
+  const groups: PlannedGroup[] = [];
+  for (const { name, sizesPx, codec: own } of teachers) {
+    const teacher = await loadFor(name, context);
+    const identity = await identifyTeacher(teacher, context.device);
+    for (const sizePx of sizesPx) {
+      const session = await openTeacher(
+        teacher,
+        { sizePx, batch: 1 },
+        { device: context.device, threads: 0 },
+      );
+      try {
+        const { manifest } = teacher;
+        const group = spaceGroupOf({ manifest, identity, session, codecs: [own, codec] });
+        groups.push({ group: await resolved(group, context), manifest, teacher });
+      } finally {
+        await session.close();
+      }
+    }
+  }
+  checkLabels(groups);
+  return groups;
+}
+
+export const loadFor = (name: string, context: StageContext): Promise<LoadedTeacher> =>
+  loadTeacher(name, {
+    baseFolder: context.baseFolder,
+    weights: context.weights,
+    digests: context.digests,
+  });
+
+async function resolved(group: SpaceGroup, { cacheRoot, cacheFs }: StageContext): Promise<SpaceGroup> {
+  for (const space of group.spaces) {
+    const misfit = codecMisfit(space);
+    if (misfit !== null)
+      throw new StillhouseError({
+        kind: 'bad-input',
+        what: 'a codec does not fit the targets',
+        where: `codec ${codecName(space.codec)} of ${spaceLabel(space)}`,
+        wanted: `a codec for targets of ${space.shape.join(' x ')}`,
+        got: misfit,
+        next: 'choose another codec for this kind: `codec: { summary: ..., spatial: ... }`',
+      });
+  }
+  const spaces = [];
+  for (const space of group.spaces) spaces.push(await withPinnedStatistics(cacheRoot, space, cacheFs));
+  return { ...group, spaces };
+}
+
+/** Later stages name a space by teacher, size and kind. */
+function checkLabels(groups: readonly PlannedGroup[]): void {
+  const seen = new Set<string>();
+  for (const label of groups.flatMap(({ group }) => group.spaces.map(spaceLabel))) {
+    if (seen.has(label))
+      throw new StillhouseError({
+        kind: 'bad-input',
+        what: 'a cache stage has the same targets twice',
+        where: label,
+        wanted: 'each teacher once at each size, with one codec',
+        got: 'two',
+        next: 'put the second codec into a cache stage of its own: it is derived from the first where that is richer',
+      });
+    seen.add(label);
+  }
+}
