@@ -40,7 +40,7 @@ export function planDerivation(options: DerivationOptions): Derivation {
   const { space, source, present, keys, unitRows = unitRowsOf(space) } = options;
   if (exactSpaceIdOf(space) !== exactSpaceIdOf(source.descriptor))
     throw new Error('internal: a space is derived from what another teacher said');
-  if (!canDerive(source.descriptor.codec, space.codec)) throw tooPoor(source, space);
+  if (!canDerive(source.descriptor.codec, space.codec)) throw sourceTooPoor(source, space);
   const wanted = keys === undefined ? null : new Set(keys);
   const units = new Map<number, RowKey[]>();
   let [at, rows] = [0, 0];
@@ -62,7 +62,7 @@ const unitRowsOf = ({ shape }: SpaceDescriptor): number =>
     Math.min(UNIT_ROWS, Math.floor(UNIT_BYTES / (rowValuesOf(shape) * Float32Array.BYTES_PER_ELEMENT))),
   );
 
-function tooPoor({ root, descriptor }: CachedSpace, space: SpaceDescriptor): StillhouseError {
+export function sourceTooPoor({ root, descriptor }: CachedSpace, space: SpaceDescriptor): StillhouseError {
   return new StillhouseError({
     kind: 'bad-input',
     what: 'a space cannot be derived from a poorer one: the values are no longer there',

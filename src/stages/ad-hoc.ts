@@ -1,4 +1,5 @@
 /** Pipelines for single verbs, so that `stillhouse audit` and a pipeline file run the same code and reuse the same stages. */
+import type { CodecChoice } from '../cache/codecs/codec-choice.ts';
 import type { PipelineFile } from '../run/pipeline.ts';
 
 export type AdHocVerb = 'index' | 'audit' | 'curate' | 'cache' | 'train' | 'eval';
@@ -9,7 +10,13 @@ export interface AdHocOptions {
   readonly data?: string;
   readonly train?: string;
   readonly evaluation?: string;
-  readonly teachers: readonly { readonly name: string; readonly sizesPx: readonly number[] }[];
+  readonly teachers: readonly {
+    readonly name: string;
+    readonly sizesPx: readonly number[];
+    readonly codec?: CodecChoice;
+  }[];
+  /** Of the targets that a student is trained on; what an audit looks at is stored as f16. */
+  readonly codec?: CodecChoice;
   readonly views: number;
   /** Of the cache verb only. */
   readonly retryFailed?: boolean;
@@ -65,6 +72,7 @@ function afterAudit({ policy, waivers, scores, calibrate, teachers }: AdHocOptio
 
 function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
   const { data, train, evaluation, teachers, views, steps } = options;
+  const codec = options.codec === undefined ? {} : { codec: options.codec };
   switch (verb) {
     case 'index':
       return [stage('images', 'index', { dataset: data })];
@@ -74,6 +82,7 @@ function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
         stage('cache', 'cache', {
           datasets: [{ from: 'images', views }],
           teachers,
+          ...codec,
           ...(options.retryFailed === true ? { retryFailed: true } : {}),
         }),
       ];
@@ -105,7 +114,11 @@ function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
       stages.push(stage('curate', 'curate', { audit: 'audit', train: 'train-images', eval: 'eval-images' }));
       if (verb === 'curate') return stages;
       stages.push(
-        stage('cache', 'cache', { datasets: [{ from: 'curate', views }, { from: 'eval-images' }], teachers }),
+        stage('cache', 'cache', {
+          datasets: [{ from: 'curate', views }, { from: 'eval-images' }],
+          teachers,
+          ...codec,
+        }),
       );
       stages.push(
         stage('train', 'train', {

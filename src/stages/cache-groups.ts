@@ -1,7 +1,6 @@
 /** The teachers of a cache stage at their sizes, as groups of spaces with the codecs that were asked for. */
+import { assertCodecFits } from '../cache/codec-fit.ts';
 import type { CodecChoice } from '../cache/codecs/codec-choice.ts';
-import { codecName } from '../cache/codecs/codec.ts';
-import { codecMisfit } from '../cache/codecs/stored-tensor.ts';
 import type { SpaceGroup } from '../cache/plan.ts';
 import { spaceLabel } from '../cache/space.ts';
 import { withPinnedStatistics } from '../cache/statistics/choose-statistics.ts';
@@ -62,20 +61,11 @@ export const loadFor = (name: string, context: StageContext): Promise<LoadedTeac
   });
 
 async function resolved(group: SpaceGroup, { cacheRoot, cacheFs }: StageContext): Promise<SpaceGroup> {
-  for (const space of group.spaces) {
-    const misfit = codecMisfit(space);
-    if (misfit !== null)
-      throw new StillhouseError({
-        kind: 'bad-input',
-        what: 'a codec does not fit the targets',
-        where: `codec ${codecName(space.codec)} of ${spaceLabel(space)}`,
-        wanted: `a codec for targets of ${space.shape.join(' x ')}`,
-        got: misfit,
-        next: 'choose another codec for this kind: `codec: { summary: ..., spatial: ... }`',
-      });
-  }
   const spaces = [];
-  for (const space of group.spaces) spaces.push(await withPinnedStatistics(cacheRoot, space, cacheFs));
+  for (const space of group.spaces) {
+    assertCodecFits(space);
+    spaces.push(await withPinnedStatistics(cacheRoot, space, cacheFs));
+  }
   return { ...group, spaces };
 }
 

@@ -107,6 +107,36 @@ describe('the verbs below cache', () => {
   });
 });
 
+describe('codecs on the command line', () => {
+  it('cache derive stores targets again without the teacher, once, and ls shows what that cost', async () => {
+    const cwd = await filled();
+    const derive = ['cache', 'derive', 'tiny@16.spatial', '--codec', 'i8p', '--statistics-views', '4'];
+    expect(await json(cwd, ...derive, '--dry-run')).toMatchObject({
+      dryRun: true,
+      spaces: [{ space: 'tiny@16.spatial.i8p', statistics: 'measured first', rows: 6, present: 0 }],
+    });
+    const near = { mean: expect.closeTo(1, 3) as number, worst: expect.closeTo(1, 2) as number };
+    expect(await json(cwd, ...derive)).toMatchObject({
+      spaces: [{ rows: 6, present: 0, failed: 0, error: { tokens: 6 * 16, cosine: near } }],
+    });
+    expect(await json(cwd, ...derive)).toMatchObject({ spaces: [{ rows: 0, present: 6 }] });
+    const { spaces } = (await json(cwd, 'cache', 'ls')) as { spaces: { codec: string; rows: number }[] };
+    expect(spaces.find(({ codec }) => codec === 'i8p')).toMatchObject({ rows: 6, error: { cosine: near } });
+    expect(await json(cwd, 'cache', 'derive', 'tiny', '--codec', 'i4p-pool2')).toMatchObject({
+      spaces: [{ space: 'tiny@16.summary.i4p' }, { space: 'tiny@16.spatial.i4p-pool2' }],
+    });
+    const poorer = await run(cwd, 'cache', 'derive', 'tiny@16.spatial.i8p', '--codec', 'f16');
+    expect(expectOneMessage(poorer, 3)).toContain('cannot be derived from a poorer one');
+  });
+
+  it('cache --codec fills a space under it, from the spaces that are there', async () => {
+    const cwd = await filled();
+    const fill = await run(cwd, ...FILL, '--codec', 'spatial=i8c', '--name', 'coded');
+    expect(fill, fill.stderr).toMatchObject({ code: 0 });
+    expect(fill.stdout).toContain('targets: 6 written, 6 reused');
+  });
+});
+
 describe('a cache that is not as it should be: one message, one exit code', () => {
   const damaged = async (file: RegExp, change: (text: string) => string): Promise<string> => {
     const cwd = await filled();

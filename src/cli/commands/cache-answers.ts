@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { openCatalogue } from '../../cache/catalogue.ts';
 import { codecName } from '../../cache/codecs/codec.ts';
 import { coverageOf, readDatasets } from '../../cache/datasets.ts';
+import { spaceError } from '../../cache/space-error.ts';
 import { spaceLabel } from '../../cache/space.ts';
 import { writerNameOf } from '../../cache/writer-name.ts';
 import { type VerifyLevel, verifyCache } from '../../cache/verify.ts';
@@ -11,6 +12,7 @@ import type { Json } from '../../core/canonical-json.ts';
 import { machineClock } from '../../core/clock.ts';
 import { StillhouseError, systemCodeOf } from '../../core/failure.ts';
 import { nodeFs } from '../../store/commit-fs.ts';
+import { errorText } from '../error-text.ts';
 import { printJson } from '../print-json.ts';
 import { textTable } from '../table.ts';
 
@@ -39,6 +41,7 @@ export async function listCache(options: StoreOptions): Promise<void> {
     failed: space.parts.reduce((sum, part) => sum + part.index.ok.reduce((bad, ok) => bad + (1 - ok), 0), 0),
     parts: space.parts.length,
     bytes: space.parts.reduce((sum, part) => sum + part.entry.sizeBytes, 0),
+    error: spaceError(space),
     coverage: datasets.map((dataset) => {
       const { images, covered, rows } = coverageOf(space, dataset);
       return { dataset: dataset.name, digest: dataset.digest, images, covered, rows };
@@ -58,8 +61,10 @@ export async function listCache(options: StoreOptions): Promise<void> {
     s.failed,
     s.parts,
     s.bytes,
+    ...errorText(s.error),
   ]);
-  const header = ['space', 'id', 'shape', 'codec', 'rows', 'failed', 'parts', 'bytes'];
+  const sizes = ['space', 'id', 'shape', 'codec', 'rows', 'failed', 'parts', 'bytes'];
+  const header = [...sizes, 'cosine', 'worst', 'MSE', 'worst'];
   process.stdout.write(`${textTable(header, rows)}\n`);
   if (datasets.length > 0) {
     const lines = spaces.flatMap(({ space, codec, coverage }) =>

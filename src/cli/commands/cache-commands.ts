@@ -5,6 +5,7 @@ import type { VerifyLevel } from '../../cache/verify.ts';
 import { oneOf, wholeNumber } from '../common-options.ts';
 import type { ProgramContext } from '../program-context.ts';
 import type { StoreOptions, VerifyOptions } from './cache-answers.ts';
+import type { DeriveOptions } from './cache-derive.ts';
 import type { ExportCommandOptions, ImportCommandOptions } from './cache-exchange.ts';
 import type { StatsOptions } from './cache-stats.ts';
 import type { DropOptions, GcOptions, QuotaOptions, TagOptions } from './cache-upkeep.ts';
@@ -36,6 +37,7 @@ export function addCacheCommands(program: Command, { signal }: ProgramContext): 
       await checkCache(command.optsWithGlobals<VerifyOptions>());
     });
   addStats(cache, signal);
+  addDerive(cache, signal);
   addUpkeep(cache);
   addExchange(cache);
 }
@@ -60,6 +62,30 @@ function addStats(cache: Command, signal: AbortSignal): void {
       await measureCache(names, command.optsWithGlobals<StatsOptions>(), signal);
     });
 }
+
+/** Options that `cache` has too are parsed by it, wherever they stand: here they must be of the same kind. */
+function addDerive(cache: Command, signal: AbortSignal): void {
+  withStore(
+    cache
+      .command('derive')
+      .description('store targets under another codec, from richer ones of the cache, without the teacher')
+      .argument('<space...>', 'id, label such as nanodet@224.spatial, or teacher'),
+  )
+    .option('--codec <codec>', 'f32, f16, i8c, i8p or i4p, with -pool2 or -c256', collected, [])
+    .option('--dry-run', 'say what would be derived, and write nothing', false)
+    .option(
+      '--statistics-views <n>',
+      'targets that i8c, i8p and i4p are measured on where that was not done before (default: a million tokens)',
+      wholeNumber('--statistics-views', 1),
+    )
+    .option('--seed <n>', 'of the choice of those', wholeNumber('--seed', 0))
+    .action(async (names: string[], _: unknown, command: Command) => {
+      const { deriveSpaces } = await import('./cache-derive.ts');
+      await deriveSpaces(names, command.optsWithGlobals<DeriveOptions>(), signal);
+    });
+}
+
+const collected = (value: string, all: readonly string[]): string[] => [...all, value];
 
 function addUpkeep(cache: Command): void {
   withStore(
@@ -159,12 +185,7 @@ function addExchange(cache: Command): void {
   )
     .option('--dataset <folder>', 'an indexed dataset (out/<run>/images): finds the image of a key in a tar')
     .option('--px <n>', 'input size that the features in a tar were computed at', wholeNumber('--px', 1), 224)
-    .option(
-      '--codec <name>',
-      'f16 | f32, of features in a tar',
-      oneOf('--codec', ['f16', 'f32'] as const),
-      'f16',
-    )
+    .option('--codec <name>', 'f16 | f32, of features in a tar', collected, [])
     .action(async (paths: string[], _: unknown, command: Command) => {
       const { importIntoCache } = await import('./cache-exchange.ts');
       await importIntoCache(paths, command.optsWithGlobals<ImportCommandOptions>());

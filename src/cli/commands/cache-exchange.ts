@@ -12,6 +12,7 @@ import { machineClock } from '../../core/clock.ts';
 import type { ImageId } from '../../core/ids.ts';
 import { readDataset } from '../../images/dataset-manifest.ts';
 import { nodeFs } from '../../store/commit-fs.ts';
+import { oneOf } from '../common-options.ts';
 import { printJson } from '../print-json.ts';
 import { textTable } from '../table.ts';
 import { type StoreOptions, needCache } from './cache-answers.ts';
@@ -26,7 +27,7 @@ export interface ExportCommandOptions extends StoreOptions {
 export interface ImportCommandOptions extends StoreOptions {
   readonly dataset?: string;
   readonly px: number;
-  readonly codec: 'f16' | 'f32';
+  readonly codec: readonly string[];
 }
 
 /** @throws StillhouseError bad-input when a name means no space. */
@@ -59,6 +60,7 @@ export async function importIntoCache(
   paths: readonly string[],
   options: ImportCommandOptions,
 ): Promise<void> {
+  const codec = oneOf('--codec', ['f16', 'f32'] as const)(options.codec.at(-1) ?? 'f16');
   const writer = writerNameOf('import', machineClock);
   const opened = await CacheWriter.open({ root: resolve(options.cache), writer, clock: machineClock });
   const into = { root: resolve(options.cache), fs: nodeFs };
@@ -73,7 +75,7 @@ export async function importIntoCache(
         );
     if (tars.length > 0) {
       const imageOf = options.dataset === undefined ? () => null : await keysOf(options.dataset);
-      const { px: sizePx, codec } = options;
+      const { px: sizePx } = options;
       const done = await importTheia({ tars, imageOf, sizePx, codec, writer: opened.writer, fs: nodeFs });
       spaces.push(...done.spaces);
       unknown.push(...done.unknown);

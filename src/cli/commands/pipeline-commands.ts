@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { PipelineFile } from '../../run/pipeline.ts';
 import { type AdHocOptions, type AdHocVerb, adHocPipeline } from '../../stages/ad-hoc.ts';
+import { CODEC_HELP, codecChoices } from '../codec-option.ts';
 import {
   type CommonOptions,
   needed,
@@ -27,6 +28,7 @@ interface VerbOptions extends CommonOptions {
   readonly scores?: string;
   readonly calibrate?: boolean;
   readonly retryFailed?: boolean;
+  readonly codec?: readonly string[];
 }
 
 export function addPipelineCommands(program: Command, context: ProgramContext): void {
@@ -63,17 +65,17 @@ export function addPipelineCommands(program: Command, context: ProgramContext): 
     context,
     'train',
     'audit, curate, cache the targets, and distil the teachers into one student',
-    ['train', 'eval', 'teacher', 'views', 'steps'],
+    ['train', 'eval', 'teacher', 'views', 'codec', 'steps'],
   );
   adHoc(
     program,
     context,
     'eval',
     'as train (reusing what is done), and measure the student on the evaluation set',
-    ['train', 'eval', 'teacher', 'views', 'steps'],
+    ['train', 'eval', 'teacher', 'views', 'codec', 'steps'],
   );
   const cache = program.command('cache').description('compute the targets of teachers over a dataset, once');
-  configureAdHoc(cache, context, 'cache', ['data', 'teacher', 'views', 'retryFailed']);
+  configureAdHoc(cache, context, 'cache', ['data', 'teacher', 'views', 'codec', 'retryFailed']);
 }
 
 /** The engines take a second to load: only a run pays for them, not `--help`. */
@@ -82,7 +84,7 @@ async function runLoaded(input: SessionInput): Promise<void> {
   await runSession(input);
 }
 
-type Wanted = 'data' | 'train' | 'eval' | 'teacher' | 'views' | 'steps' | 'gate' | 'retryFailed';
+type Wanted = 'data' | 'train' | 'eval' | 'teacher' | 'views' | 'steps' | 'gate' | 'retryFailed' | 'codec';
 
 function adHoc(
   program: Command,
@@ -112,6 +114,11 @@ function configureAdHoc(
     );
   if (wanted.includes('views'))
     command.option('--views <n>', 'views per training image, the full one first', wholeNumber('--views', 1));
+  if (wanted.includes('codec'))
+    command.option('--codec <codec...>', CODEC_HELP, (value: string, all: readonly string[] | undefined) => [
+      ...(all ?? []),
+      value,
+    ]);
   if (wanted.includes('retryFailed'))
     command.option('--retry-failed', 'try targets again that failed before', false);
   if (wanted.includes('steps')) command.option('--steps <n>', 'training steps', wholeNumber('--steps', 1));
@@ -139,13 +146,22 @@ function configureAdHoc(
 function pipelineOf(verb: AdHocVerb, wanted: readonly Wanted[], options: VerbOptions): PipelineFile {
   for (const name of ['data', 'train', 'eval'] as const)
     if (wanted.includes(name) && options[name] === undefined) throw needed(verb, `--${name} <path>`);
+  const teachers = (options.teacher ?? []).map(teacherOption);
+  const codecs = codecChoices(
+    options.codec ?? [],
+    teachers.map(({ name }) => name),
+  );
   const adHocOptions: AdHocOptions = {
     name: options.name,
     seed: options.seed ?? 0,
     ...(options.data === undefined ? {} : { data: options.data }),
     ...(options.train === undefined ? {} : { train: options.train }),
     ...(options.eval === undefined ? {} : { evaluation: options.eval }),
-    teachers: (options.teacher ?? []).map(teacherOption),
+    teachers: teachers.map((teacher) => {
+      const codec = codecs.byTeacher.get(teacher.name);
+      return codec === undefined ? teacher : { ...teacher, codec };
+    }),
+    ...(codecs.all === null ? {} : { codec: codecs.all }),
     views: options.views ?? 1,
     retryFailed: options.retryFailed ?? false,
     ...(options.steps === undefined ? {} : { steps: options.steps }),

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { codecChoices } from '../../src/cli/codec-option.ts';
+import { failing } from '../support/failing.ts';
+
+const TEACHERS = ['nanodet', './sam.vit.yaml'];
+
+describe('--codec', () => {
+  it.each([
+    [['i8p'], { summary: { id: 'i8p' }, spatial: { id: 'i8p' } }, {}],
+    [['i4p-pool2'], { summary: { id: 'i4p' }, spatial: { id: 'i4p', pool: 2 } }, {}],
+    [['spatial=i8p'], { spatial: { id: 'i8p' } }, {}],
+    [['i8p', 'summary=f32'], { summary: { id: 'f32' }, spatial: { id: 'i8p' } }, {}],
+    [['nanodet=i8c'], null, { nanodet: { summary: { id: 'i8c' }, spatial: { id: 'i8c' } } }],
+    [['./sam.vit.yaml.spatial=i4p-c8'], null, { './sam.vit.yaml': { spatial: { id: 'i4p', channels: 8 } } }],
+  ])('%j says for which targets it is', (texts, all, byTeacher) => {
+    const choices = codecChoices(texts, TEACHERS);
+    expect(choices.all).toEqual(all);
+    expect(Object.fromEntries(choices.byTeacher)).toEqual(byTeacher);
+  });
+
+  it.each([['i9p'], ['nanodet=q'], ['vit=i8p'], ['vit.spatial=i8p'], ['=i8p-pool1'], ['']])(
+    '%j is a usage error',
+    (text) => {
+      expect(() => codecChoices([text], TEACHERS)).toThrow(failing(2, { where: '--codec' }));
+    },
+  );
+});
