@@ -151,7 +151,8 @@ describe('a poorer space', () => {
     ],
   ] as [CodecDescriptor, CodecDescriptor][])('%j is refused as the source of %j', (from, to) => {
     const [root, descriptor] = ['cache', maps(from)];
-    const source = { root, id: spaceIdOf(descriptor), descriptor, parts: [], rows: new RowIndex([]) };
+    const id = spaceIdOf(descriptor);
+    const source = { root, fs: quickFs, id, descriptor, parts: [], rows: new RowIndex([]) };
     expect(() => planDerivation({ space: maps(to), source, present: undefined })).toThrow(
       failing(3, { what: expect.stringContaining('poorer'), got: expect.stringContaining(from.id) }),
     );
