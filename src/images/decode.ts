@@ -1,15 +1,20 @@
 /**
  * Bytes of an image file to 8-bit sRGB pixels, always the same way: EXIF orientation applied, ICC profile converted to sRGB,
- * alpha flattened on a stated background, grey, CMYK and 16-bit brought to 3 x 8 bit; of an animation, the first frame.
+ * alpha flattened on a stated background, grey, CMYK and 16-bit brought to 3 x 8 bit; of an animation, the first frame. How far that is
+ * from Pillow is in decisions/0012.
  */
-import sharp from 'sharp';
+import sharp, { type Metadata, type OutputInfo } from 'sharp';
 import { StillhouseError } from '../core/failure.ts';
+import { mayBeCmyk, rgbOfCmyk } from './cmyk.ts';
 import type { RgbImage } from './rgb-image.ts';
+
+/** Raised whenever the rules of this file give other pixels for the same file. */
+const RULES_VERSION = 2;
 
 /** Enters fingerprints: another version of a codec may give other pixels. */
 export const DECODER = {
   name: 'sharp',
-  version: `${sharp.versions.sharp}+libvips-${sharp.versions.vips}`,
+  version: `${sharp.versions.sharp}+libvips-${sharp.versions.vips}+rules-${RULES_VERSION}`,
 } as const;
 
 /** 100 megapixels: 300 MB as RGB. */
@@ -28,12 +33,7 @@ export interface DecodeOptions {
  */
 export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Promise<RgbImage> {
   const { background = '#ffffff', maxPixels = MAX_PIXELS } = options;
-  const pipeline = sharp(bytes, { failOn: 'warning', limitInputPixels: maxPixels })
-    .autoOrient()
-    .flatten({ background })
-    .removeAlpha()
-    .raw({ depth: 'uchar' });
-  const { data, info } = await pipeline.toBuffer({ resolveWithObject: true }).catch((cause: unknown) => {
+  const { data, info } = await pixelsOf(bytes, { background, maxPixels }).catch((cause: unknown) => {
     throw new StillhouseError(
       {
         kind: 'integrity',
@@ -45,12 +45,28 @@ export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}
       cause,
     );
   });
-  if (info.channels !== 3) throw new Error(`internal: the decoder gave ${info.channels} channels`);
-  return {
-    widthPx: info.width,
-    heightPx: info.height,
-    data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-  };
+  const { width: widthPx, height: heightPx, channels } = info;
+  const values = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (channels === 3) return { widthPx, heightPx, data: values };
+  if (channels === 4) return { widthPx, heightPx, data: rgbOfCmyk(values) };
+  throw new Error(`internal: the decoder gave ${channels} channels`);
+}
+
+/** Three channels of sRGB, or the four of a CMYK image without a profile. */
+async function pixelsOf(
+  bytes: Uint8Array,
+  { background, maxPixels }: Required<DecodeOptions>,
+): Promise<{ data: Buffer; info: OutputInfo }> {
+  const image = sharp(bytes, { failOn: 'warning', limitInputPixels: maxPixels }).autoOrient();
+  const pixels =
+    mayBeCmyk(bytes) && isPlainCmyk(await sharp(bytes, { limitInputPixels: maxPixels }).metadata())
+      ? image.pipelineColourspace('cmyk').toColourspace('cmyk')
+      : image.flatten({ background }).removeAlpha();
+  return pixels.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+}
+
+function isPlainCmyk({ space, channels, depth, hasProfile }: Metadata): boolean {
+  return space === 'cmyk' && channels === 4 && depth === 'uchar' && !hasProfile;
 }
 
 /** First line of what the decoder said. Anything but an Error is a defect. */

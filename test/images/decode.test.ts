@@ -136,7 +136,7 @@ describe('decodeImage', () => {
     }
   });
 
-  it('names the decoder with the version of its codecs', () => {
-    expect(DECODER.version).toMatch(/^\d+\.\d+\.\d+\+libvips-\d+\.\d+\.\d+$/);
+  it('names the decoder with the version of its codecs and of our rules', () => {
+    expect(DECODER.version).toMatch(/^\d+\.\d+\.\d+\+libvips-\d+\.\d+\.\d+\+rules-\d+$/);
   });
 });
