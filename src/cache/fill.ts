@@ -189,12 +189,16 @@ class Fill {
     for (let from = 0; from < rows.length;) {
       const { unit, position } = rows[from]!;
       let count = 1;
+      if (position === null) {
+        from += count;
+        continue;
+      }
       while (rows[from + count]?.unit === unit && rows[from + count]!.position === position + count)
         count += 1;
       unit.store(group, answer, { from, to: position, count });
       from += count;
     }
-    this.#done += rows.length;
+    this.#done += rows.filter(({ position }) => position !== null).length;
     this.#options.onProgress(this.#done, this.#total, this.#usage());
     this.#start(this.#commitComplete());
   }

@@ -7,6 +7,7 @@
 import type { ImageId } from '../core/ids.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import { type View, viewIdOf } from '../images/view.ts';
+import type { Mosaic } from '../teachers/mosaic/neighbours.ts';
 import type { CachedSpace, Catalogue, RowLookup } from './catalogue.ts';
 import { sourceSpaces } from './codecs/richness.ts';
 import { storedRowBytes } from './codecs/stored-tensor.ts';
@@ -24,6 +25,8 @@ export interface WantedImage {
 export interface SpaceGroup {
   readonly teacher: string;
   readonly sizePx: number;
+  /** The teacher sees the views of `sizePx` on canvases, with neighbours. */
+  readonly mosaic?: Mosaic;
   readonly spaces: readonly SpaceDescriptor[];
 }
 

@@ -9,6 +9,7 @@ import { base32 } from '../core/base32.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { digestOf } from '../core/digest.ts';
 import type { SpaceId } from '../core/ids.ts';
+import type { Mosaic } from '../teachers/mosaic/neighbours.ts';
 import { type CodecDescriptor, codecName } from './codecs/codec.ts';
 
 export type TapKind = 'summary' | 'spatial';
@@ -29,6 +30,8 @@ export interface ExactSpace {
   readonly preprocess: Json;
   /** Side of the teacher's square input in pixels. */
   readonly sizePx: number;
+  /** Absent where each picture is the whole input; else `sizePx` is the side of a tile. */
+  readonly mosaic?: Mosaic;
   readonly tap: { readonly kind: TapKind; readonly rule: Json };
   /** Shape of one target before its codec: [D], or [h, w, C]. */
   readonly shape: readonly number[];
@@ -58,9 +61,14 @@ export function spaceLabel(space: SpaceDescriptor): string {
   return `${space.teacher.name}@${space.sizePx}.${space.tap.kind}`;
 }
 
+/** The same, or `sam@256.spatial.mosaic4` where pictures were shown on mosaics. */
+export function exactLabel(space: SpaceDescriptor): string {
+  return `${spaceLabel(space)}${space.mosaic === undefined ? '' : `.mosaic${space.mosaic.tilesPerSide}`}`;
+}
+
 /** `nanodet@224.spatial.i8p`: tells the codecs of one teacher apart. */
 export function codedLabel(space: SpaceDescriptor): string {
-  return `${spaceLabel(space)}.${codecName(space.codec)}`;
+  return `${exactLabel(space)}.${codecName(space.codec)}`;
 }
 
 /** Folder of a space below `data/`: readable first, unique last. */
@@ -72,6 +80,7 @@ export function spaceFolderName(space: SpaceDescriptor): string {
 export const namesOf = (space: SpaceDescriptor): string[] => [
   spaceIdOf(space),
   spaceLabel(space),
+  exactLabel(space),
   codedLabel(space),
   space.teacher.name,
 ];

@@ -2,6 +2,7 @@
 import type { Json } from '../core/canonical-json.ts';
 import type { TeacherIdentity } from '../teachers/open-teacher.ts';
 import { preprocessDescription } from '../teachers/preprocess.ts';
+import type { Mosaic } from '../teachers/mosaic/neighbours.ts';
 import type { TeacherManifest } from '../teachers/teacher-manifest.ts';
 import type { TeacherSession } from '../teachers/teacher.ts';
 import { type CodecChoice, codecFor } from './codecs/codec-choice.ts';
@@ -14,6 +15,11 @@ export interface TeacherToCache {
   readonly session: TeacherSession;
   /** From the most special to the most general; f16 where none says anything. */
   readonly codecs: readonly (CodecChoice | undefined)[];
+}
+
+/** The same spaces, their views shown on mosaics. */
+export function onMosaic(group: SpaceGroup, mosaic: Mosaic): SpaceGroup {
+  return { ...group, mosaic, spaces: group.spaces.map((space) => ({ ...space, mosaic })) };
 }
 
 /** Codecs are as they were asked for: those that need statistics may still lack them. */

@@ -13,6 +13,7 @@ export interface AdHocOptions {
   readonly teachers: readonly {
     readonly name: string;
     readonly sizesPx: readonly number[];
+    readonly mosaic?: number;
     readonly codec?: CodecChoice;
   }[];
   /** Of the targets that a student is trained on; what an audit looks at is stored as f16. */
@@ -95,8 +96,11 @@ function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
         stage('eval-images', 'index', { dataset: evaluation, split: 'eval' }),
       ];
       // the audit sees each image whole, at each teacher's smallest size
-      const smallest = teachers.map(({ name, sizesPx }) => ({ name, sizesPx: [Math.min(...sizesPx)] }));
-      if (teachers.length > 0)
+      const smallest = teachers
+        // on a mosaic a teacher says nothing of a picture as a whole
+        .filter(({ mosaic }) => mosaic === undefined)
+        .map(({ name, sizesPx }) => ({ name, sizesPx: [Math.min(...sizesPx)] }));
+      if (smallest.length > 0)
         stages.push(
           stage('embed', 'cache', {
             datasets: [{ from: 'train-images' }, { from: 'eval-images' }],
@@ -107,7 +111,7 @@ function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
         stage('audit', 'audit', {
           train: 'train-images',
           eval: 'eval-images',
-          ...(teachers.length > 0 ? { embeddings: 'embed' } : {}),
+          ...(smallest.length > 0 ? { embeddings: 'embed' } : {}),
         }),
       );
       if (verb === 'audit') return [...stages, ...afterAudit(options)];

@@ -4,17 +4,22 @@ import type { CodecChoice } from '../cache/codecs/codec-choice.ts';
 import type { SpaceGroup } from '../cache/plan.ts';
 import { spaceLabel } from '../cache/space.ts';
 import { withPinnedStatistics } from '../cache/statistics/choose-statistics.ts';
-import { spaceGroupOf } from '../cache/teacher-spaces.ts';
+import { onMosaic, spaceGroupOf } from '../cache/teacher-spaces.ts';
 import { StillhouseError } from '../core/failure.ts';
+import type { ViewFamily } from '../images/view.ts';
 import type { StageContext } from '../run/stage.ts';
+import { mosaicSession } from '../teachers/mosaic/mosaic-session.ts';
 import { identifyTeacher, openTeacher } from '../teachers/open-teacher.ts';
 import { type LoadedTeacher, loadTeacher } from '../teachers/registry.ts';
 import type { PlannedGroup } from './fill-targets.ts';
+import { requestedMosaic } from './mosaic-request.ts';
 
 export interface TargetsRequest {
   readonly teachers: readonly {
     readonly name: string;
     readonly sizesPx: readonly number[];
+    /** k: the sizes are those of tiles, k x k on a canvas. */
+    readonly mosaic?: number;
     readonly codec?: CodecChoice;
   }[];
   /** Of teachers that say nothing themselves. */
@@ -24,25 +29,33 @@ export interface TargetsRequest {
 /**
  * Opens each teacher at each size once to learn its shapes. Codecs have the statistics that were chosen earlier; the others lack
  * theirs still.
- * @throws StillhouseError bad-input when a teacher is named twice at one size, or a codec does not fit what it says.
+ * @param families of the datasets of the stage: neighbours on a mosaic are drawn like their views
+ * @throws StillhouseError bad-input when a teacher is named twice at one size, a mosaic does not fit it, or a codec what it says.
  */
 export async function planGroups(
   { teachers, codec }: TargetsRequest,
+  families: readonly ViewFamily[],
   context: StageContext,
 ): Promise<PlannedGroup[]> {
   const groups: PlannedGroup[] = [];
-  for (const { name, sizesPx, codec: own } of teachers) {
+  for (const { name, sizesPx, mosaic: tilesPerSide, codec: own } of teachers) {
     const teacher = await loadFor(name, context);
+    const { manifest } = teacher;
     const identity = await identifyTeacher(teacher, context.device);
     for (const sizePx of sizesPx) {
-      const session = await openTeacher(
+      const mosaic =
+        tilesPerSide === undefined
+          ? null
+          : requestedMosaic({ manifest, tilesPerSide, tilePx: sizePx, families, seed: context.seed });
+      const opened = await openTeacher(
         teacher,
-        { sizePx, batch: 1 },
+        { sizePx: mosaic?.canvasPx ?? sizePx, batch: 1 },
         { device: context.device, threads: 0 },
       );
+      const session = mosaic === null ? opened : mosaicSession(opened, mosaic, manifest);
       try {
-        const { manifest } = teacher;
-        const group = spaceGroupOf({ manifest, identity, session, codecs: [own, codec] });
+        const whole = spaceGroupOf({ manifest, identity, session, codecs: [own, codec] });
+        const group = mosaic === null ? whole : onMosaic(whole, mosaic);
         groups.push({ group: await resolved(group, context), manifest, teacher });
       } finally {
         await session.close();

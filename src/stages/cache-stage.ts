@@ -49,6 +49,8 @@ const params = z.strictObject({
       z.strictObject({
         name: z.string(),
         sizesPx: z.array(z.int().min(1)).min(1),
+        /** k: views of these sizes are shown k x k on one canvas, and the map is cut apart. */
+        mosaic: z.int().min(1).max(64).exactOptional(),
         codec: codecChoiceSchema.exactOptional(),
       }),
     )
@@ -104,7 +106,11 @@ const stage: Stage<CacheParams, StagePlan> = {
     const wanted = datasets.flatMap((dataset, i): WantedImage[] =>
       dataset.rows.map((image) => ({ image, views: viewsOf(families[i]!.views, context.seed, image.id) })),
     );
-    const groups = await planGroups(params, context);
+    const groups = await planGroups(
+      params,
+      families.map(({ views }) => views),
+      context,
+    );
     const { batch, unitRows } = params;
     const statistics = await planStatistics(
       { batch, unitRows, datasets, groups, wanted, views: params.statisticsViews },
@@ -285,7 +291,9 @@ function teacherFacts(manifest: TeacherManifest, group: SpaceGroup): Json {
     summaryTap: manifest.summary?.tensor ?? null,
     spatialTap: manifest.spatial?.tensor ?? null,
     sizePx: group.sizePx,
-    lossWeights: manifest.lossWeights,
+    // a canvas has no summary of one picture
+    lossWeights: { ...manifest.lossWeights, ...(group.mosaic === undefined ? {} : { summary: 0 }) },
+    ...(group.mosaic === undefined ? {} : { mosaic: group.mosaic as unknown as Json }),
   };
 }
 

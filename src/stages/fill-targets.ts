@@ -13,11 +13,11 @@ import { StillhouseError } from '../core/failure.ts';
 import { runsFromSource } from '../core/threads/compiled-entry.ts';
 import type { StageContext } from '../run/stage.ts';
 import { asStoreFailure } from '../store/commit-fs.ts';
+import { mosaicSession } from '../teachers/mosaic/mosaic-session.ts';
 import { openEngines } from '../teachers/open-engines.ts';
-import { viewRenderer } from '../teachers/preprocess.ts';
 import type { LoadedTeacher } from '../teachers/registry.ts';
 import { resolveDevices } from '../teachers/resolve-devices.ts';
-import { type RenderPool, inlineRenderPool, threadRenderPool } from '../teachers/render-pool.ts';
+import { type RenderPool, inlineRenderPool, rendererOf, threadRenderPool } from '../teachers/render-pool.ts';
 import type { TeacherManifest } from '../teachers/teacher-manifest.ts';
 import { type OpenDataset, decoderOf, placesIn } from './dataset-access.ts';
 
@@ -58,11 +58,12 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
   const engines = openEngines({ devices });
   try {
     const sessions: GroupEngine[] = [];
-    for (const { group, teacher } of needed)
-      sessions.push({
-        group,
-        session: await engines.open({ teacher, sizePx: group.sizePx, batch: plan.batch }),
-      });
+    for (const { group, teacher } of needed) {
+      const { mosaic, sizePx } = group;
+      const engine = await engines.open({ teacher, sizePx: mosaic?.canvasPx ?? sizePx, batch: plan.batch });
+      const session = mosaic === undefined ? engine : mosaicSession(engine, mosaic, teacher.manifest);
+      sessions.push({ group, session });
+    }
     const filled = await fillCache({
       plan: cache,
       engines: sessions,
@@ -111,11 +112,14 @@ function renderPool(
   datasets: readonly OpenDataset[],
   threads: number,
 ): RenderPool {
-  const specs = groups.map(({ manifest, group: { sizePx } }) => ({ manifest, sizePx }));
+  const specs = groups.map(({ manifest, group: { sizePx, mosaic } }) => ({
+    manifest,
+    sizePx,
+    isTile: mosaic !== undefined,
+  }));
   if (!runsFromSource(import.meta.url))
     return threadRenderPool({ renderers: specs, placesOf: placesIn(datasets), threads });
-  const renderers = specs.map(({ manifest, sizePx }) => viewRenderer(manifest, sizePx));
-  return inlineRenderPool({ renderers, decode: decoderOf(datasets), threads });
+  return inlineRenderPool({ renderers: specs.map(rendererOf), decode: decoderOf(datasets), threads });
 }
 
 /** Stops before the disk is full rather than in the middle. */

@@ -34,6 +34,11 @@ export interface ViewRenderer {
 /** @throws StillhouseError bad-input when the teacher does not take this size, naming those it takes. */
 export function viewRenderer(manifest: TeacherManifest, sizePx: number): ViewRenderer {
   checkSize(manifest, sizePx);
+  return tileRenderer(manifest, sizePx);
+}
+
+/** The same for a part of the teacher's input, of any size: a tile of a mosaic. */
+export function tileRenderer(manifest: TeacherManifest, sizePx: number): ViewRenderer {
   const { resize, ...normalisation } = manifest.input;
   return {
     values: 3 * sizePx * sizePx,

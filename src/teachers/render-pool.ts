@@ -10,7 +10,7 @@ import type { Places } from '../images/locate.ts';
 import type { ImageRef } from '../images/read-image.ts';
 import type { RgbImage } from '../images/rgb-image.ts';
 import type { View } from '../images/view.ts';
-import type { ViewRenderer } from './preprocess.ts';
+import { type ViewRenderer, tileRenderer, viewRenderer } from './preprocess.ts';
 import type { TeacherManifest } from './teacher-manifest.ts';
 
 /** One view of a job, and where its values go. */
@@ -46,6 +46,12 @@ export interface RenderPool {
 export interface RendererSpec {
   readonly manifest: TeacherManifest;
   readonly sizePx: number;
+  /** It renders tiles of a mosaic, which may be smaller than any input of the teacher. */
+  readonly isTile: boolean;
+}
+
+export function rendererOf({ manifest, sizePx, isTile }: RendererSpec): ViewRenderer {
+  return isTile ? tileRenderer(manifest, sizePx) : viewRenderer(manifest, sizePx);
 }
 
 /** Fills the targets of one decoded image. `scratch` holds the bytes of a view meanwhile, one buffer per renderer. */

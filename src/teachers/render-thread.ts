@@ -2,12 +2,9 @@
 import { workerData } from 'node:worker_threads';
 import { serveThread } from '../core/threads/serve-thread.ts';
 import { loadImage } from '../images/read-image.ts';
-import { viewRenderer } from './preprocess.ts';
-import { type RenderProtocol, type RendererSpec, renderTargets } from './render-pool.ts';
+import { type RenderProtocol, type RendererSpec, renderTargets, rendererOf } from './render-pool.ts';
 
-const renderers = (workerData as readonly RendererSpec[]).map(({ manifest, sizePx }) =>
-  viewRenderer(manifest, sizePx),
-);
+const renderers = (workerData as readonly RendererSpec[]).map(rendererOf);
 const scratch: Uint8Array[] = [];
 let last: Promise<unknown> = Promise.resolve();
 

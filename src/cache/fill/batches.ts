@@ -8,8 +8,8 @@ import { Window } from './window.ts';
 /** Row of a batch: which target of which unit it becomes. */
 export interface BatchRow {
   readonly unit: OpenUnit;
-  /** Position among the rows that the unit lacks of this group. */
-  readonly position: number;
+  /** Position among the rows that the unit lacks of this group; null for a row whose answer nobody wants. */
+  readonly position: number | null;
 }
 
 export interface Slot {

@@ -1,7 +1,8 @@
 /** What a unit needs of each image: every row that some group lacks. Pure. */
 import type { ImageId } from '../../core/ids.ts';
 import type { ImageRow } from '../../images/image-row.ts';
-import type { View } from '../../images/view.ts';
+import { type View, viewIdOf } from '../../images/view.ts';
+import { canvasesOf } from '../../teachers/mosaic/neighbours.ts';
 import type { CacheUnit, SpaceGroup } from '../plan.ts';
 
 export interface ImageJob {
@@ -13,8 +14,8 @@ export interface ImageJob {
 export interface ViewJob {
   readonly group: SpaceGroup;
   readonly view: View;
-  /** Position among the rows that the unit lacks of the group. */
-  readonly position: number;
+  /** Position among the rows that the unit lacks of the group; null for a tile that is only there for its neighbours. */
+  readonly position: number | null;
 }
 
 /** One job per image, in the order of the unit's rows. By id: two datasets may each have a record of the same image. */
@@ -29,7 +30,31 @@ export function imageJobs(unit: CacheUnit): ImageJob[] {
     job.views.push(...wanted[row]!);
     jobs.set(image.id, job);
   });
-  return [...jobs.values()];
+  return [...jobs.values()].map(({ image, views }) => ({ image, views: withNeighbours(image.id, views) }));
+}
+
+/** Views for a group that is run on mosaics become whole canvases, tile behind tile. */
+function withNeighbours(image: ImageId, views: readonly ViewJob[]): readonly ViewJob[] {
+  if (views.every(({ group }) => group.mosaic === undefined)) return views;
+  const mosaics = new Set(views.map(({ group }) => group).filter(({ mosaic }) => mosaic !== undefined));
+  return [
+    ...views.filter(({ group }) => group.mosaic === undefined),
+    ...[...mosaics].flatMap((group) => {
+      const own = views.filter((view) => view.group === group);
+      const positions = new Map(own.map(({ view, position }) => [viewIdOf(view), position]));
+      const tiles = canvasesOf(
+        group.mosaic!,
+        image,
+        own.map(({ view }) => view),
+      ).flatMap(({ views }) => views);
+      return tiles.map((view): ViewJob => {
+        const position = positions.get(viewIdOf(view)) ?? null;
+        // answered once, should a view come twice
+        positions.delete(viewIdOf(view));
+        return { group, view, position };
+      });
+    }),
+  ];
 }
 
 /** Most views of one image that one group computes in a unit: so many slots are taken before any is filled. */

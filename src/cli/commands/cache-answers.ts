@@ -5,7 +5,7 @@ import { openCatalogue } from '../../cache/catalogue.ts';
 import { codecName } from '../../cache/codecs/codec.ts';
 import { coverageOf, readDatasets } from '../../cache/datasets.ts';
 import { spaceError } from '../../cache/space-error.ts';
-import { spaceLabel } from '../../cache/space.ts';
+import { exactLabel } from '../../cache/space.ts';
 import { writerNameOf } from '../../cache/writer-name.ts';
 import { type VerifyLevel, verifyCache } from '../../cache/verify.ts';
 import type { Json } from '../../core/canonical-json.ts';
@@ -33,7 +33,7 @@ export async function listCache(options: StoreOptions): Promise<void> {
   const catalogue = await openCatalogue(root);
   const datasets = await readDatasets(root, nodeFs);
   const spaces = [...catalogue.spaces.values()].map((space) => ({
-    space: spaceLabel(space.descriptor),
+    space: exactLabel(space.descriptor),
     id: space.id,
     shape: space.descriptor.shape,
     codec: codecName(space.descriptor.codec),

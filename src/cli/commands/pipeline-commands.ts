@@ -109,7 +109,7 @@ function configureAdHoc(
   if (wanted.includes('teacher'))
     command.option(
       '--teacher <name@px[,px]...>',
-      'a teacher and its input sizes, such as nanodet@160,224',
+      'a teacher and its input sizes, such as nanodet@160,224; @256m4 shows 4 x 4 views on one canvas',
       (value: string, all: readonly string[] | undefined) => [...(all ?? []), value],
     );
   if (wanted.includes('views'))
@@ -172,11 +172,19 @@ function pipelineOf(verb: AdHocVerb, wanted: readonly Wanted[], options: VerbOpt
   };
   if ((verb === 'cache' || verb === 'train' || verb === 'eval') && adHocOptions.teachers.length === 0)
     throw needed(verb, '--teacher <name@px[,px]...>, at least once');
+  if (verb === 'eval' && adHocOptions.teachers.every(({ mosaic }) => mosaic !== undefined))
+    throw needed(verb, '--teacher without a mosaic: features of whole pictures are compared');
   return adHocPipeline(verb, adHocOptions);
 }
 
-function teacherOption(text: string): { name: string; sizesPx: number[] } {
-  const match = /^(.+)@(\d+(?:,\d+)*)$/.exec(text);
-  if (match === null) throw usage('--teacher', 'name@px or name@px,px', text);
-  return { name: match[1]!, sizesPx: match[2]!.split(',').map(Number) };
+function teacherOption(text: string): AdHocOptions['teachers'][number] {
+  const match = /^(.+)@(\d+(?:,\d+)*)(?:m([1-9]\d*))?$/.exec(text);
+  if (match === null)
+    throw usage('--teacher', 'name@px, name@px,px or name@pxm<k> for a mosaic of k x k', text);
+  const [, name, sizes, tilesPerSide] = match;
+  return {
+    name: name!,
+    sizesPx: sizes!.split(',').map(Number),
+    ...(tilesPerSide === undefined ? {} : { mosaic: Number(tilesPerSide) }),
+  };
 }
