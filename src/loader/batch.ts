@@ -15,14 +15,21 @@ interface DataOf {
 }
 export type TargetTensor<As extends DeliveredAs> = Tensor<DataOf[As]>;
 
-/** `nanodet@224` of `nanodet@224.summary`. */
-export type TeacherOf<Label extends string> = Label extends `${infer Teacher}.summary`
+/** `nanodet@224` of `nanodet@224.summary` and of `nanodet@224.summary.i8p`. */
+export type TeacherOf<Label extends string> = Label extends
+  | `${infer Teacher}.summary`
+  | `${infer Teacher}.summary.${string}`
+  | `${infer Teacher}.spatial`
+  | `${infer Teacher}.spatial.${string}`
   ? Teacher
-  : Label extends `${infer Teacher}.spatial`
-    ? Teacher
-    : never;
+  : never;
 
-type Has<Label extends string, Wanted extends string, Then> = Wanted extends Label ? Then : unknown;
+/** `Wanted` is a label without its codec. */
+type Has<Label extends string, Wanted extends string, Then> = [
+  Extract<Label, Wanted | `${Wanted}.${string}`>,
+] extends [never]
+  ? unknown
+  : Then;
 
 export type TeacherTargets<Label extends string, Teacher extends string, As extends DeliveredAs> = {
   /** [B], 1 where all targets of this teacher that were asked for are usable; their values are zero elsewhere. */

@@ -2,10 +2,10 @@
  * Opens a loader: typed batches of cached targets in the canonical order, read straight from part files into pooled buffers by
  * worker threads, the same global batches for every number of ranks, resumable at any batch.
  */
-import type { Catalogue, CachedSpace } from '../cache/catalogue.ts';
-import { targetShapeOf } from '../cache/codecs/stored-tensor.ts';
-import { needsStatistics } from '../cache/codecs/codec.ts';
-import { spaceLabel } from '../cache/space.ts';
+import type { Catalogue } from '../cache/catalogue.ts';
+import { codecStatistics } from '../cache/codecs/open-space-codec.ts';
+import type { TargetForm } from '../cache/codecs/target-codec.ts';
+import { readShapeOf } from '../cache/read.ts';
 import { StillhouseError } from '../core/failure.ts';
 import { BYTES_OF, type DeliveredAs } from './row-decoder.ts';
 import { type BadRowAction, type BadRowPolicy, absentFailure, noneUsable, policyOf } from './bad-rows.ts';
@@ -17,6 +17,7 @@ import { rowValuesOf } from '../format/tensor-part.ts';
 import { storedRowBytes } from '../cache/codecs/stored-tensor.ts';
 import { RowTable, partsDigest } from './row-table.ts';
 import type { LoaderDataset } from './samples.ts';
+import { spaceMeant } from './space-choice.ts';
 import { type LoaderState, orderDigest, stepOf } from './state.ts';
 import { TargetLoader } from './target-loader.ts';
 
@@ -25,7 +26,10 @@ export interface LoaderOptions<Label extends string, As extends DeliveredAs> {
   readonly snapshot: Catalogue;
   /** One dataset, or several that are mixed by their weights. */
   readonly dataset: LoaderDataset | readonly LoaderDataset[];
-  /** Labels, `nanodet@224.summary`; nothing else is read. */
+  /**
+   * Labels, `nanodet@224.summary`; nothing else is read. With a codec behind it, `nanodet@224.summary.i8p`, exactly that space;
+   * without, the one that has most of the samples, the richest where several have as many.
+   */
   readonly spaces: readonly Label[];
   /** Samples of a global batch, over all ranks. */
   readonly batchSize: number;
@@ -40,6 +44,8 @@ export interface LoaderOptions<Label extends string, As extends DeliveredAs> {
   readonly policy?: BadRowAction | Partial<BadRowPolicy>;
   /** Default `f32`. */
   readonly as?: As;
+  /** `normalised`: targets in PHI-S space, of i8p and i4p alone. Default: in the teacher's own. */
+  readonly form?: TargetForm;
   /** Threads that read and decode; 0: the caller's. Default 2. */
   readonly workers?: number;
   /** Batch buffers together; at least two batches. Default: 1 GiB, or two batches where those are more. */
@@ -54,19 +60,21 @@ const MOST_AHEAD = 8;
 
 /**
  * @throws StillhouseError bad-input for labels that are not there, targets that are missing under policy `error`, a space without
- * any usable target, a batch larger than the dataset, ranks that do not divide it, or a state of something else.
+ * any usable target or without the form, a batch larger than the dataset, ranks that do not divide it, or a state of something
+ * else; integrity when the statistics that a codec is built from are gone or changed.
  */
-export function openLoader<const Label extends string, As extends DeliveredAs = 'f32'>(
+export async function openLoader<const Label extends string, As extends DeliveredAs = 'f32'>(
   options: LoaderOptions<Label, As>,
-): TargetLoader<Label, As> {
-  const { batchSize, seed, rank = 0, worldSize = 1 } = options;
+): Promise<TargetLoader<Label, As>> {
+  const { batchSize, seed, rank = 0, worldSize = 1, form = 'teacher' } = options;
   const as: DeliveredAs = options.as ?? 'f32';
   checkWorld(batchSize, rank, worldSize);
-  const spaces = options.spaces.map((label) => spaceOf(options.snapshot, label));
   const policy = policyOf(options.policy);
   const datasets: readonly LoaderDataset[] = Array.isArray(options.dataset)
     ? (options.dataset as readonly LoaderDataset[])
     : [options.dataset as LoaderDataset];
+  const keys = datasets.flatMap((dataset) => dataset.keys);
+  const spaces = options.spaces.map((label) => spaceMeant(options.snapshot, label, keys));
   const tables = datasets.map(({ keys }) => new RowTable(keys, spaces));
   const usable = tables.map((table, d) =>
     usableSamples({ table, spaces: options.spaces, policy, name: datasets[d]!.name }),
@@ -105,18 +113,18 @@ export function openLoader<const Label extends string, As extends DeliveredAs = 
     seed,
     batchSize,
   };
-  const codings = spaces.map(({ descriptor }): SpaceCoding => ({
-    descriptor,
-    statistics: null,
-    as,
-    storedBytes: storedRowBytes(descriptor),
-    rowBytes: rowValuesOf(targetShapeOf(descriptor)) * BYTES_OF[as],
-  }));
-  const layout = batchLayout(
-    batchSize / worldSize,
-    spaces.map(({ descriptor }) => targetShapeOf(descriptor)),
-    as,
-  );
+  const shapes = spaces.map(({ descriptor }) => readShapeOf(descriptor, form));
+  const codings: SpaceCoding[] = [];
+  for (const [s, { root, descriptor, fs }] of spaces.entries())
+    codings.push({
+      descriptor,
+      statistics: await codecStatistics(root, descriptor, fs),
+      as,
+      form,
+      storedBytes: storedRowBytes(descriptor),
+      rowBytes: rowValuesOf(shapes[s]!) * BYTES_OF[as],
+    });
+  const layout = batchLayout(batchSize / worldSize, shapes, as);
   return new TargetLoader<Label, As>({
     labels: options.spaces,
     spaces: codings,
@@ -166,21 +174,4 @@ function usableSamples({ table, spaces, policy, name }: Usable): number[] {
     });
   if (policy.absent !== 'skip') return all;
   return all.filter((i) => spaces.every((_, s) => table.partOf(s, i) >= 0));
-}
-
-function spaceOf(snapshot: Catalogue, label: string): CachedSpace {
-  const found = [...snapshot.spaces.values()].filter(({ descriptor }) => spaceLabel(descriptor) === label);
-  const [space] = found;
-  if (found.length === 1 && !needsStatistics(space!.descriptor.codec)) return space!;
-  throw new StillhouseError({
-    kind: 'bad-input',
-    what: 'a space cannot be loaded',
-    where: `${snapshot.root}, ${label}`,
-    wanted: 'exactly one space of that label, stored as f32 or f16',
-    got:
-      found.length === 1
-        ? `codec ${space!.descriptor.codec.id}`
-        : `${found.length}: ${found.map(({ id }) => id).join(', ')}`,
-    next: 'see `stillhouse cache ls`; open the snapshot with only the spaces that are meant',
-  });
 }

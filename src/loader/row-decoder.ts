@@ -1,7 +1,7 @@
 /** From the stored bytes of one row to what a batch holds. The one place where the loader meets codecs. */
 import { openCodec } from '../cache/codecs/open-codec.ts';
-import { targetShapeOf } from '../cache/codecs/stored-tensor.ts';
-import type { CodecStatistics } from '../cache/codecs/target-codec.ts';
+import { normalisedShapeOf, targetShapeOf } from '../cache/codecs/stored-tensor.ts';
+import type { CodecStatistics, TargetForm } from '../cache/codecs/target-codec.ts';
 import type { SpaceDescriptor } from '../cache/space.ts';
 import { encodeHalf } from '../core/half.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
@@ -16,6 +16,7 @@ export interface RowCoding {
   readonly descriptor: SpaceDescriptor;
   readonly statistics: CodecStatistics | null;
   readonly as: DeliveredAs;
+  readonly form: TargetForm;
 }
 
 export interface RowDecoder {
@@ -24,18 +25,18 @@ export interface RowDecoder {
 }
 
 /** Null when the stored bytes are what is delivered. */
-export function openRowDecoder({ descriptor, statistics, as }: RowCoding): RowDecoder | null {
+export function openRowDecoder({ descriptor, statistics, as, form }: RowCoding): RowDecoder | null {
   if (descriptor.codec.id === as) return null;
   const codec = openCodec(descriptor, statistics);
-  const values = rowValuesOf(targetShapeOf(descriptor));
+  const values = rowValuesOf(form === 'teacher' ? targetShapeOf(descriptor) : normalisedShapeOf(descriptor)!);
   if (as === 'f32')
     return {
-      decode: (stored, buffer, at) => codec.decode(stored, new Float32Array(buffer, at, values), 'teacher'),
+      decode: (stored, buffer, at) => codec.decode(stored, new Float32Array(buffer, at, values), form),
     };
   const floats = new Float32Array(values);
   return {
     decode: (stored, buffer, at) => {
-      codec.decode(stored, floats, 'teacher');
+      codec.decode(stored, floats, form);
       encodeHalf(floats, new Uint16Array(buffer, at, values));
     },
   };

@@ -5,7 +5,8 @@
  */
 import { OpenFiles } from '../cache/open-files.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
-import type { ImageId, ViewId } from '../core/ids.ts';
+import { codedLabel, spaceIdOf } from '../cache/space.ts';
+import type { ImageId, SpaceId, ViewId } from '../core/ids.ts';
 import { type BadRow, type BadRowPolicy, badRowFailure } from './bad-rows.ts';
 import type { Batch, Teachers } from './batch.ts';
 import type { BatchLayout } from './batch-layout.ts';
@@ -15,6 +16,7 @@ import { Jobs, type SpaceCoding } from './jobs.ts';
 import { READ_LIMITS, type RowNeed, planReads, withDescriptors } from './read-plan.ts';
 import type { DeliveredAs } from './row-decoder.ts';
 import type { RowTable } from './row-table.ts';
+import { labelParts } from './space-labels.ts';
 import { type Binding, type LoaderState, stateAt } from './state.ts';
 
 const OPEN_FILES = 256;
@@ -78,7 +80,7 @@ export class TargetLoader<Label extends string, As extends DeliveredAs> {
     this.#jobs = new Jobs(input.workers, input.spaces);
     this.#pool = new BufferPool(input.layout.sizeBytes, input.buffers);
     this.#verified = input.tables.map(({ parts }) => parts.map(({ layout }) => new Uint8Array(layout.rows)));
-    const teacher = input.labels.map((label) => label.replace(/\.(summary|spatial)$/, ''));
+    const teacher = input.labels.map((label) => labelParts(label)!.teacher);
     this.#teachers = [...new Set(teacher)];
     this.#teacherOf = teacher.map((name) => this.#teachers.indexOf(name));
     this.counts = {
@@ -91,6 +93,14 @@ export class TargetLoader<Label extends string, As extends DeliveredAs> {
       skipped: 0,
       masked: {},
     };
+  }
+
+  /** What is read: label, codec and id of each space that was asked for. */
+  get spaces(): readonly { readonly label: string; readonly id: SpaceId }[] {
+    return this.#input.spaces.map(({ descriptor }) => ({
+      label: codedLabel(descriptor),
+      id: spaceIdOf(descriptor),
+    }));
   }
 
   get batchesPerEpoch(): number {
@@ -339,7 +349,7 @@ export class TargetLoader<Label extends string, As extends DeliveredAs> {
       const bytes = rows.length * rowBytes;
       const data =
         as === 'f16' ? new Uint16Array(buffer, at, bytes / 2) : new Float32Array(buffer, at, bytes / 4);
-      const kind = label.endsWith('.summary') ? 'summary' : 'spatial';
+      const { kind } = labelParts(label)!;
       const tensor = { data, shape: [rows.length, ...shape] };
       teachers[this.#teachers[this.#teacherOf[s]!]!]![kind] = tensor;
     });

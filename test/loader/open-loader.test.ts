@@ -39,7 +39,7 @@ async function snapshot(): Promise<Catalogue> {
 }
 
 async function open(changes: Partial<LoaderOptions<Label, 'f32'>> = {}) {
-  const loader = openLoader<Label>({
+  const loader = await openLoader<Label>({
     snapshot: changes.snapshot ?? (await snapshot()),
     dataset: { name: 'photos', keys },
     spaces: LABELS,
@@ -117,7 +117,7 @@ describe('a loader', () => {
   });
 
   it('is typed by the spaces asked for', async () => {
-    const one = openLoader({
+    const one = await openLoader({
       snapshot: await snapshot(),
       dataset: { name: 'photos', keys },
       spaces: ['sums@2.summary'],
@@ -135,7 +135,7 @@ describe('a loader', () => {
   });
 
   it('reads only the spaces asked for, each byte once, and tensors lie at multiples of 64 bytes', async () => {
-    const loader = openLoader({
+    const loader = await openLoader({
       snapshot: await snapshot(),
       dataset: { name: 'photos', keys: keys.slice(0, 24) },
       spaces: ['sums@2.summary'],
@@ -336,7 +336,7 @@ it('half floats on request are the bits that were stored', async () => {
     seed: 5,
     workers: 0,
   } as const;
-  const [floats, halves] = [openLoader(options), openLoader({ ...options, as: 'f16' })];
+  const [floats, halves] = [await openLoader(options), await openLoader({ ...options, as: 'f16' })];
   onTestFinished(async () => {
     await Promise.all([floats.close(), halves.close()]);
   });
