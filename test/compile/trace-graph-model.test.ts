@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { traceGraphModel } from '../../src/compile/trace-graph-model.ts';
 import { Rng } from '../../src/core/rng.ts';
 import { decodeOnnx } from '../support/decode-onnx.ts';
+import { loadEagerly } from '../support/eager-graph-model.ts';
 
 tf.enableProdMode();
 
@@ -27,21 +28,6 @@ const pixels = (length: number) => {
   return Float32Array.from({ length }, () => rng.normal());
 };
 
-/** The model as tensorflow.js itself loads it, its placeholder freed from the saved shape. */
-async function loadEagerly(path: string): Promise<tf.GraphModel> {
-  const { weightsManifest, modelTopology, format } = JSON.parse(await readFile(path, 'utf8')) as {
-    format: string;
-    modelTopology: { node: { op: string; attr: { shape?: unknown } }[] };
-    weightsManifest: { paths: string[]; weights: tf.io.WeightsManifestEntry[] }[];
-  };
-  for (const node of modelTopology.node) if (node.op === 'Placeholder') delete node.attr.shape;
-  const weightData = new Uint8Array(await readFile(join(MODELS, weightsManifest[0]!.paths[0]!))).buffer;
-  const weightSpecs = weightsManifest[0]!.weights;
-  return tf.loadGraphModel({
-    load: () => Promise.resolve({ format, modelTopology, weightSpecs, weightData }),
-  });
-}
-
 async function outputsOf(bytes: Uint8Array, input: ort.Tensor, name: string) {
   const session = await ort.InferenceSession.create(bytes, { intraOpNumThreads: 2 });
   const results = await session.run({ [name]: input });
@@ -57,9 +43,9 @@ function expectClose(got: Float32Array, wanted: Float32Array, relative: number):
   expect(worst / largest).toBeLessThan(relative);
 }
 
-describe('nanodet, traced at [2,3,96,96]', () => {
-  const shape = [2, 3, 96, 96];
-  const values = pixels(2 * 3 * 96 * 96);
+describe('nanodet, traced at [2,3,64,64]', () => {
+  const shape = [2, 3, 64, 64];
+  const values = pixels(2 * 3 * 64 * 64);
   let onnx: Uint8Array;
   beforeAll(async () => {
     onnx = await traceGraphModel({
@@ -79,9 +65,9 @@ describe('nanodet, traced at [2,3,96,96]', () => {
     const got = await outputsOf(onnx, new ort.Tensor('float32', values, shape), 'input_1');
     for (const [i, tap] of TAPS.entries()) {
       expect(got[tap]!.dims).toEqual(wanted[i]!.shape);
-      expectClose(got[tap]!.data as Float32Array, wanted[i]!.data, 1e-3);
+      expectClose(got[tap]!.data as Float32Array, wanted[i]!.data, 1e-5);
     }
-    expect(got[TAPS[1]!]!.dims).toEqual([2, 512, 3, 3]);
+    expect(got[TAPS[1]!]!.dims).toEqual([2, 512, 2, 2]);
     model.dispose();
   });
 
@@ -129,7 +115,7 @@ describe('centernet, traced at [2,96,64,3] up to its last backbone layer and nec
       ),
     );
     const got = await outputsOf(onnx, new ort.Tensor('float32', values, shape), 'tower_0/images');
-    for (const [i, tap] of taps.entries()) expectClose(got[tap]!.data as Float32Array, wanted[i]!, 1e-3);
+    for (const [i, tap] of taps.entries()) expectClose(got[tap]!.data as Float32Array, wanted[i]!, 1e-5);
     model.dispose();
   });
 });
