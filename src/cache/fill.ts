@@ -61,6 +61,8 @@ export interface FillResult {
   /** Images decoded; one per image and unit, however many teachers, views and sizes there are. */
   readonly decodes: number;
   readonly usage: FillUsage;
+  /** Rows of the last engine call, by teacher and size, where the engine chose them. */
+  readonly callRows: ReadonlyMap<string, number>;
 }
 
 /**
@@ -90,6 +92,7 @@ class Fill {
   readonly #total: number;
   readonly #startedMs: number;
   readonly #spent = { decode: 0, engine: 0, write: 0, waitsForEngine: 0, waitsForWrite: 0 };
+  readonly #callRows = new Map<string, number>();
   #done = 0;
   #decodes = 0;
   #committing = false;
@@ -135,7 +138,13 @@ class Fill {
     }
     if (this.#failure !== null) throw this.#failure.reason;
     if (this.#uncommitted.length > 0) throw new Error('internal: a unit was never complete');
-    return { spaces: this.#spaces, failed: this.#failed, decodes: this.#decodes, usage: this.#usage() };
+    return {
+      spaces: this.#spaces,
+      failed: this.#failed,
+      decodes: this.#decodes,
+      usage: this.#usage(),
+      callRows: this.#callRows,
+    };
   }
 
   /** Walks the plan, handing images to the render threads as fast as there is room. */
@@ -185,6 +194,8 @@ class Fill {
     const pixels = new Float32Array(memory, 0, rows.length * session.inputValues);
     const answer = await session.run(pixels, rows.length);
     this.#spent.engine += answer.engineMs;
+    if (answer.callRows !== undefined)
+      this.#callRows.set(`${group.teacher}@${group.sizePx}`, answer.callRows);
     this.#batches.get(group)!.release(batch);
     for (let from = 0; from < rows.length;) {
       const { unit, position } = rows[from]!;

@@ -14,6 +14,8 @@ export interface CommonOptions extends WeightsOptions {
   readonly seed?: number;
   readonly device: string;
   readonly workers: number;
+  /** Bytes; by default what is free when the work begins. */
+  readonly memoryLimit?: number;
 }
 
 export function withCommonOptions(command: Command): Command {
@@ -29,6 +31,11 @@ export function withCommonOptions(command: Command): Command {
       'images decoded at once',
       wholeNumber('--workers', 1),
       Math.max(2, availableParallelism()),
+    )
+    .option(
+      '--memory-limit <size>',
+      'what teachers may make the process grow to, such as 8G or 500M (default: what is free)',
+      memoryOption,
     );
 }
 
@@ -38,6 +45,16 @@ export const DEVICE_HELP = `${PROVIDERS.join(' | ')} | auto; several GPUs as cud
 export function deviceOption(text: string): string {
   parseDevices(text);
   return text;
+}
+
+const MEMORY_UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+
+/** Bytes. */
+function memoryOption(text: string): number {
+  const [, number, unit = ''] = /^(\d+)([KMG]?)$/i.exec(text) ?? [];
+  const bytes = Number(number) * MEMORY_UNITS[unit.toUpperCase()]!;
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw usage('--memory-limit', 'a size such as 8G, 500M or a number of bytes', text);
 }
 
 export function wholeNumber(option: string, least: number): (text: string) => number {

@@ -38,6 +38,7 @@ export async function runSession(input: SessionInput): Promise<void> {
     seed: options.seed ?? pipeline.seed,
     device: options.device,
     workers: options.workers,
+    memoryLimitBytes: options.memoryLimit ?? process.availableMemory(),
     clock: machineClock,
     signal,
     onEvent: print,

@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly seed: number;
   readonly device: string;
   readonly workers: number;
+  /** Default: no limit. */
+  readonly memoryLimitBytes?: number;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly onEvent: (event: RunEvent) => void;
@@ -157,6 +159,7 @@ async function prepare(run: Omit<StageRun, 'record'> & { record?: StageRun['reco
     seed: options.seed,
     device: options.device,
     workers: options.workers,
+    memoryLimitBytes: options.memoryLimitBytes ?? Infinity,
     clock: options.clock,
     events: stageEvents(node.id, run.record ?? (() => undefined)),
     signal: options.signal,

@@ -50,6 +50,8 @@ export interface StageContext {
   readonly seed: number;
   readonly device: string;
   readonly workers: number;
+  /** Engines keep the process below it where they can choose. */
+  readonly memoryLimitBytes: number;
   readonly clock: Clock;
   readonly events: StageEvents;
   readonly signal: AbortSignal;

@@ -21,6 +21,7 @@ export interface AdHocOptions {
   readonly views: number;
   /** Of the cache verb only. */
   readonly retryFailed?: boolean;
+  readonly batch?: number | 'auto';
   readonly steps?: number;
   /** Of an audit: a policy file to hold it against, waivers, and whether to calibrate. */
   readonly policy?: string;
@@ -84,6 +85,7 @@ function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
           datasets: [{ from: 'images', views }],
           teachers,
           ...codec,
+          ...(options.batch === undefined ? {} : { batch: options.batch }),
           ...(options.retryFailed === true ? { retryFailed: true } : {}),
         }),
       ];

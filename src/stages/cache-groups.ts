@@ -50,7 +50,7 @@ export async function planGroups(
       const opened = await openTeacher(
         teacher,
         { sizePx: mosaic?.canvasPx ?? sizePx, batch: 1 },
-        { device: context.device, threads: 0 },
+        { device: context.device, threads: 0, memoryLimitBytes: context.memoryLimitBytes },
       );
       const session = mosaic === null ? opened : mosaicSession(opened, mosaic, manifest);
       try {

@@ -59,8 +59,8 @@ const params = z.strictObject({
   codec: codecChoiceSchema.exactOptional(),
   /** Views that the statistics of i8c, i8p and i4p are measured on when they are not known yet. */
   statisticsViews: z.int().min(1).exactOptional(),
-  /** Images per engine call. */
-  batch: z.int().min(1).default(8),
+  /** Images per engine call, at most; `auto` finds the best on the work itself. No target depends on it. */
+  batch: z.union([z.int().min(1), z.literal('auto')]).default('auto'),
   /** Views per commit: at most this much work is lost when the process is killed. */
   unitRows: z.int().min(1).default(128),
   /** Tries rows again that failed before; they are recorded and left alone otherwise. */

@@ -24,7 +24,7 @@ export async function openEmbedder(
   const session = await openTeacher(
     teacher,
     { sizePx, batch: BATCH },
-    { device: context.device, threads: 0 },
+    { device: context.device, threads: 0, memoryLimitBytes: context.memoryLimitBytes },
   );
   if (session.summary === null) {
     await session.close();

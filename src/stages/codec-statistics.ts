@@ -16,7 +16,7 @@ import type { FillPlan, PlannedGroup } from './fill-targets.ts';
 import { fulfil } from './fulfil-plan.ts';
 
 export interface StatisticsWish {
-  readonly batch: number;
+  readonly batch: FillPlan['batch'];
   readonly datasets: FillPlan['datasets'];
   readonly groups: readonly PlannedGroup[];
   readonly wanted: readonly WantedImage[];

@@ -28,8 +28,8 @@ export interface PlannedGroup {
 }
 
 export interface FillPlan {
-  /** Images per engine call. */
-  readonly batch: number;
+  /** Images per engine call, at most; `auto` finds the best on the work itself. */
+  readonly batch: number | 'auto';
   readonly datasets: readonly OpenDataset[];
   readonly groups: readonly PlannedGroup[];
   readonly cache: CachePlan;
@@ -55,7 +55,7 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
       `recovered after an interruption: ${opened.adopted} finished parts adopted, ${opened.quarantined} broken ones set aside`,
     );
   const renderers = renderPool(needed, plan.datasets, context.workers);
-  const engines = openEngines({ devices });
+  const engines = openEngines({ devices, memoryLimitBytes: context.memoryLimitBytes });
   try {
     const sessions: GroupEngine[] = [];
     for (const { group, teacher } of needed) {
@@ -97,12 +97,13 @@ async function openCodecs(
 }
 
 /** Figures of one fill for stage.json and summary.json. */
-export function measuredOf({ decodes, usage }: FillResult): Json {
+export function measuredOf({ decodes, usage, callRows }: FillResult): Json {
   return {
     decodes,
     wallMs: Math.round(usage.wallMs),
     decodeThreads: usage.decode.threads,
     engineLanes: usage.engine.lanes,
+    rowsPerCall: Object.fromEntries(callRows),
     busy: { ...sharesOf(usage) },
   };
 }

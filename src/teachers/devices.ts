@@ -22,6 +22,8 @@ export interface ProviderTraits {
   readonly deviceClass: 'cpu' | 'gpu';
   /** What is kept of a float32 when two are multiplied. */
   readonly multiplies: 'f32' | 'tf32';
+  /** Most images per call that `auto` tries: a GPU has more to keep busy. */
+  readonly mostBatch: number;
   /** Whether several devices can be told apart by index. */
   readonly indexed: boolean;
   /** onnxruntime's execution providers, best first. */
@@ -38,6 +40,7 @@ export const PROVIDER_TRAITS: Readonly<Record<Provider, ProviderTraits>> = {
   cpu: {
     deviceClass: 'cpu',
     multiplies: 'f32',
+    mostBatch: 8,
     indexed: false,
     executionProviders: () => ['cpu'],
     needs: 'onnxruntime-node as npm installs it',
@@ -45,6 +48,7 @@ export const PROVIDER_TRAITS: Readonly<Record<Provider, ProviderTraits>> = {
   webgpu: {
     deviceClass: 'gpu',
     multiplies: 'f32',
+    mostBatch: 64,
     indexed: false,
     executionProviders: () => ['webgpu'],
     needs: 'a GPU with a Vulkan (Linux x64, also libvulkan.so.1), Metal or Direct3D 12 driver',
@@ -53,6 +57,7 @@ export const PROVIDER_TRAITS: Readonly<Record<Provider, ProviderTraits>> = {
     deviceClass: 'gpu',
     // onnxruntime's default, and onnxruntime-node passes no option but the index
     multiplies: 'tf32',
+    mostBatch: 64,
     indexed: true,
     executionProviders: (deviceId) => [{ name: 'cuda', deviceId }],
     needs: CUDA_FILES,
@@ -60,6 +65,7 @@ export const PROVIDER_TRAITS: Readonly<Record<Provider, ProviderTraits>> = {
   tensorrt: {
     deviceClass: 'gpu',
     multiplies: 'tf32',
+    mostBatch: 64,
     indexed: true,
     // nodes that TensorRT does not take stay on the same GPU
     executionProviders: (deviceId) => [

@@ -10,13 +10,15 @@ export interface HostSpec {
   readonly device: string;
   /** Threads that one call is spread over; 0: all cores. */
   readonly threads: number;
+  /** Of the whole process. */
+  readonly memoryLimitBytes: number;
 }
 
 export interface OpenRequest {
   readonly teacher: LoadedTeacher;
   readonly sizePx: number;
-  /** Rows per engine call. */
-  readonly batch: number;
+  /** Rows per engine call, at most; `auto` finds the best. */
+  readonly batch: number | 'auto';
 }
 
 /** A teacher that a host has opened. */
@@ -54,16 +56,17 @@ export function inlineHost(spec: HostSpec, stop: Int32Array = new Int32Array(1))
     last = result.catch(() => undefined);
     return result;
   };
+  const stopped = (): boolean => Atomics.load(stop, 0) !== 0;
   const unlessStopped = <T>(work: () => Promise<T>): Promise<T> =>
     inLine(() => {
-      if (Atomics.load(stop, 0) !== 0) throw new Error('internal: the engine was stopped');
+      if (stopped()) throw new Error('internal: the engine was stopped');
       return work();
     });
   return {
     depth: 1,
     open: ({ teacher, sizePx, batch }) =>
       unlessStopped(async () => {
-        const session = await openTeacher(teacher, { sizePx, batch }, spec);
+        const session = await openTeacher(teacher, { sizePx, batch }, { ...spec, stopped });
         const { inputValues, summary, spatial } = session;
         return { id: sessions.push(session) - 1, batch: session.batch, inputValues, summary, spatial };
       }),

@@ -47,7 +47,8 @@ export function externalNames({ externalFiles }: OnnxOutline, where: string): st
 }
 
 export interface CutModel {
-  readonly model: OnnxModelSource;
+  /** Read and cut when it is asked for, each time: kept, a model would lie in memory twice. */
+  readonly load: () => OnnxModelSource;
   /** What has to be fed after the cut. */
   readonly inputs: readonly OnnxPort[];
   /** Operators of the nodes that are left. */
@@ -63,10 +64,16 @@ export function modelWithTaps(file: OnnxFile, taps: readonly string[], where: st
   const cut = planCut(file.outline, taps, where);
   const inputs = file.outline.inputs.filter(({ name }) => cut.needed.has(name));
   const ops = new Set(cut.nodes.map(({ op }) => op));
-  if (!cut.changes) return { model: { path: file.path }, inputs, ops };
+  if (!cut.changes) return { load: () => ({ path: file.path }), inputs, ops };
   const { folder, names } = externalPlaces(file, where);
-  const bytes = withFileSource(file.path, (source) => cutOnnx(source, file.outline, cut, names));
-  return { model: { bytes, externalFolder: folder }, inputs, ops };
+  return {
+    load: () => ({
+      bytes: withFileSource(file.path, (source) => cutOnnx(source, file.outline, cut, names)),
+      externalFolder: folder,
+    }),
+    inputs,
+    ops,
+  };
 }
 
 /**

@@ -2,28 +2,38 @@
  * A teacher on this machine: weights located and verified, graph cut to its taps. TFJS graph models are traced to ONNX at the
  * asked size, so one engine runs everything (design.md §4).
  */
+import { stat } from 'node:fs/promises';
 import * as ort from 'onnxruntime-node';
 import type { Json } from '../core/canonical-json.ts';
+import { machineClock } from '../core/clock.ts';
 import { digestOf } from '../core/digest.ts';
 import { StillhouseError } from '../core/failure.ts';
 import type { Digest } from '../core/ids.ts';
 import { weightsPrecisionOf } from '../format/onnx-precision.ts';
-import { PROVIDER_TRAITS } from './devices.ts';
-import { type InputDtype, graphInputOf } from './graph-input.ts';
-import { type OnnxModelSource, modelWithTaps, readOnnxFile } from './onnx-file.ts';
-import { openOnnxSession } from './onnx-session.ts';
+import { BatchTuner } from './batch-tuner.ts';
+import { openBatchedSession } from './batched-session.ts';
+import { PROVIDER_TRAITS, type Provider } from './devices.ts';
+import { graphInputOf } from './graph-input.ts';
+import { modelWithTaps, readOnnxFile } from './onnx-file.ts';
+import { type OnnxNetworkOptions, openOnnxNetwork } from './onnx-network.ts';
+import { checkWeightsFit } from './out-of-memory.ts';
 import { checkSize } from './preprocess.ts';
 import type { LoadedTeacher } from './registry.ts';
 import { resolveDevices } from './resolve-devices.ts';
 import type { TapPlan } from './taps.ts';
-import { type SummaryTap, cellPxOf } from './teacher-manifest.ts';
+import { type SummaryTap, type TeacherManifest, cellPxOf } from './teacher-manifest.ts';
 import type { RuntimeClass, TeacherSession } from './teacher.ts';
 import { type WeightsFile, locateWeights } from './weights.ts';
 
 export interface OpenOptions {
   /** As `--device` takes it; of several, the first. */
   readonly device: string;
+  /** Threads that one call is spread over; 0: all cores. */
   readonly threads: number;
+  /** Of the whole process. Default: no limit. */
+  readonly memoryLimitBytes?: number;
+  /** Asked before every engine call; a stopped session rejects. */
+  readonly stopped?: () => boolean;
 }
 
 /** What tells a teacher's numbers apart from another's: part of every fingerprint and space. */
@@ -63,56 +73,58 @@ export async function identifyTeacher(teacher: LoadedTeacher, device: string): P
   };
 }
 
-/** One session at one input size. The caller closes it. */
+export interface OpenInput {
+  readonly sizePx: number;
+  /** Rows per engine call, at most; `auto` finds the best on the work itself. No answer depends on it. */
+  readonly batch: number | 'auto';
+}
+
+/**
+ * One session at one input size. The caller closes it.
+ * @throws StillhouseError bad-input for a teacher that does not fit its manifest; environment when weights or the device are not
+ *   there, or memory does not suffice
+ */
 export async function openTeacher(
   teacher: LoadedTeacher,
-  input: { readonly sizePx: number; readonly batch: number },
+  input: OpenInput,
   options: OpenOptions,
 ): Promise<TeacherSession> {
   const { manifest } = teacher;
-  checkSize(manifest, input.sizePx);
-  const [device] = (await resolveDevices(options.device)).devices;
-  const [weights] = await locateWeights(teacher);
   const { sizePx } = input;
-  const batchAxis = manifest.input.batch !== 'none';
-  const imageShape = manifest.input.layout === 'NCHW' ? [3, sizePx, sizePx] : [sizePx, sizePx, 3];
-  const taps = tapsOf(teacher);
-  const outputs = [
-    ...new Set([taps.summary?.tensor, taps.spatial?.tensor].filter((name) => name !== undefined)),
-  ];
-  let batch = manifest.input.batch === 'any' ? input.batch : 1;
-  let inputDtype: InputDtype = 'float32';
-  let model: OnnxModelSource;
-  if (manifest.engine === 'tfjs') {
-    // tensorflow.js takes half a second to load: only who needs it waits
-    const { traceGraphModel } = await import('../compile/trace-graph-model.ts');
-    const bytes = await traceGraphModel({
-      modelPath: weights!.path,
-      inputName: manifest.input.name,
-      inputShape: batchAxis ? [batch, ...imageShape] : imageShape,
-      outputs,
-    });
-    model = { bytes, externalFolder: null };
-  } else {
-    const where = placeOf(teacher, weights!);
-    const cut = modelWithTaps(readOnnxFile(weights!.path, where), outputs, where);
-    const wanted = graphInputOf(manifest, cut, sizePx);
-    batch = wanted.fixedBatch ?? batch;
-    inputDtype = wanted.dtype;
-    model = cut.model;
-  }
-  const session = await openOnnxSession({
-    model,
+  const { memoryLimitBytes = Infinity, threads, stopped = () => false } = options;
+  checkSize(manifest, sizePx);
+  const [device] = (await resolveDevices(options.device)).devices;
+  const files = await locateWeights(teacher);
+  const graph = await graphOf(teacher, files[0]!, sizePx);
+  checkWeightsFit({
+    where: manifest.name,
+    sizeBytes: await bytesOf([...files.map(({ path }) => path), ...graph.externalPaths]),
+    limitBytes: memoryLimitBytes,
+  });
+  const network = {
+    ...graph,
     teacher: manifest.name,
     inputName: manifest.input.name,
-    inputDtype,
-    imageShape,
-    batchAxis,
+    imageShape: imageShapeOf(manifest, sizePx),
+    batchAxis: manifest.input.batch !== 'none',
     sizePx,
-    batch,
-    taps,
+    taps: tapsOf(teacher),
     device,
-    threads: options.threads,
+    threads,
+  };
+  const range = batchRange(input, { graph, provider: device.provider });
+  const session = await openBatchedSession({
+    where: `${manifest.name} at ${sizePx} px`,
+    sizePx,
+    inputValues: 3 * sizePx * sizePx,
+    batch: range.most,
+    tuner: new BatchTuner({ ...range, memoryLimitBytes }),
+    open: (batch) => openOnnxNetwork(network, batch),
+    // GPUs choose other kernels for other sizes, and their last bits differ
+    proven: graph.anyBatch && graph.fixedBatch === null && device.provider === 'cpu',
+    clock: machineClock,
+    residentBytes: () => process.memoryUsage.rss(),
+    stopped,
   });
   try {
     checkGrid(teacher, session);
@@ -122,6 +134,76 @@ export async function openTeacher(
     throw error;
   }
   return session;
+}
+
+interface TeacherGraph extends Pick<OnnxNetworkOptions, 'modelFor' | 'anyBatch' | 'inputDtype'> {
+  /** Rows that every call has, where manifest or graph fix them. */
+  readonly fixedBatch: number | null;
+  /** Files beside the model that hold its tensors. */
+  readonly externalPaths: readonly string[];
+}
+
+async function graphOf(teacher: LoadedTeacher, weights: WeightsFile, sizePx: number): Promise<TeacherGraph> {
+  const { manifest } = teacher;
+  const { summary, spatial } = tapsOf(teacher);
+  const outputs = [...new Set([summary?.tensor, spatial?.tensor].filter((name) => name !== undefined))];
+  const fixedBatch = manifest.input.batch === 'any' ? null : 1;
+  if (manifest.engine === 'tfjs') {
+    // tensorflow.js takes half a second to load: only who needs it waits
+    const { traceGraphModel } = await import('../compile/trace-graph-model.ts');
+    const imageShape = imageShapeOf(manifest, sizePx);
+    return {
+      modelFor: async (batch) => ({
+        bytes: await traceGraphModel({
+          modelPath: weights.path,
+          inputName: manifest.input.name,
+          inputShape: manifest.input.batch === 'none' ? imageShape : [batch, ...imageShape],
+          outputs,
+        }),
+        externalFolder: null,
+      }),
+      anyBatch: false,
+      inputDtype: 'float32',
+      fixedBatch,
+      externalPaths: [],
+    };
+  }
+  const where = placeOf(teacher, weights);
+  const file = readOnnxFile(weights.path, where);
+  const cut = modelWithTaps(file, outputs, where);
+  const wanted = graphInputOf(manifest, cut, sizePx);
+  return {
+    modelFor: () => Promise.resolve(cut.load()),
+    anyBatch: true,
+    inputDtype: wanted.dtype,
+    fixedBatch: wanted.fixedBatch ?? fixedBatch,
+    externalPaths: file.externalPaths,
+  };
+}
+
+const imageShapeOf = ({ input }: TeacherManifest, sizePx: number): number[] =>
+  input.layout === 'NCHW' ? [3, sizePx, sizePx] : [sizePx, sizePx, 3];
+
+/** Input of the largest batch that `auto` tries: beyond it, batches that wait take more memory than they save time. */
+const MOST_INPUT_BYTES = 32 << 20;
+
+function batchRange(
+  { sizePx, batch }: OpenInput,
+  of: { readonly graph: TeacherGraph; readonly provider: Provider },
+): { readonly least: number; readonly first: number; readonly most: number } {
+  const { fixedBatch, anyBatch } = of.graph;
+  if (fixedBatch !== null) return { least: fixedBatch, first: fixedBatch, most: fixedBatch };
+  if (batch !== 'auto') return { least: 1, first: batch, most: batch };
+  const rowBytes = 3 * sizePx * sizePx * Float32Array.BYTES_PER_ELEMENT;
+  const room = 2 ** Math.max(0, Math.floor(Math.log2(MOST_INPUT_BYTES / rowBytes)));
+  const most = Math.min(room, PROVIDER_TRAITS[of.provider].mostBatch);
+  // a graph of its own for every size costs more than finding the best one gains
+  return { least: 1, first: anyBatch ? 1 : most, most };
+}
+
+async function bytesOf(paths: readonly string[]): Promise<number> {
+  const sizes = await Promise.all([...new Set(paths)].map(async (path) => (await stat(path)).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 const placeOf = ({ manifest }: LoadedTeacher, { path }: WeightsFile): string => `${manifest.name} (${path})`;

@@ -26,7 +26,7 @@ export interface TapShape {
 /** One teacher at one input size. */
 export interface TeacherSession {
   readonly sizePx: number;
-  /** Rows per call; shorter batches are padded, so every call has one shape and a row's result does not depend on the others. */
+  /** Rows that may be handed over at once. How many of them share an engine call changes no row. */
   readonly batch: number;
   /** float32 values of one image. */
   readonly inputValues: number;
@@ -48,4 +48,6 @@ export interface TeacherAnswer {
   readonly spatial: Float32Array | null;
   /** Milliseconds that an engine worked on it. */
   readonly engineMs: number;
+  /** Rows of the engine's calls, where it chooses them itself. */
+  readonly callRows?: number;
 }

@@ -5,13 +5,24 @@ import { cli, expectOneMessage } from '../support/run-cli.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const VERBS: readonly (readonly [verb: string, ...options: string[]])[] = [
-  ['run', '<pipeline.yaml>', '--out', '--cache', '--json', '--dry-run', '--seed', '--device', '--workers'],
+  [
+    'run',
+    '<pipeline.yaml>',
+    '--out',
+    '--cache',
+    '--json',
+    '--dry-run',
+    '--seed',
+    '--device',
+    '--workers',
+    '--memory-limit',
+  ],
   ['index', '--data', '--name', '--json', '--dry-run'],
   ['audit', '--train', '--eval', '--teacher'],
   ['curate', '--train', '--eval', '--teacher'],
   ['train', '--train', '--eval', '--teacher', '--views', '--steps'],
   ['eval', '--train', '--eval', '--teacher', '--views', '--steps'],
-  ['cache', '--data', '--teacher', '--views', 'ls', 'verify'],
+  ['cache', '--data', '--teacher', '--views', '--batch', 'ls', 'verify'],
   ['cache ls', '--cache', '--json'],
   ['cache verify', '--level', '--repair', '--json'],
   ['export', '<run>', '--to', '--batch', '--json'],
@@ -85,6 +96,11 @@ describe('what cannot be meant ends with exit code 2, before anything is written
     ['a teacher without a size', ['cache', '--data', '.', '--teacher', 'nanodet'], 'name@px or name@px,px'],
     ['no worker', ['index', '--data', '.', '--workers', '0'], 'a whole number from 1'],
     ['half a seed', ['index', '--data', '.', '--seed', '1.5'], 'a whole number from 0'],
+    [
+      'no memory',
+      ['index', '--data', '.', '--memory-limit', '2T'],
+      'a size such as 8G, 500M or a number of bytes',
+    ],
     [
       'an unknown device',
       ['index', '--data', '.', '--device', 'tpu'],

@@ -20,6 +20,8 @@ export interface TinyOptions {
   readonly nanBelow?: number;
   /** Matrix products of 384 x 384 per call that change no value: about a millisecond each. For runs that are to be interrupted. */
   readonly idleProducts?: number;
+  /** Sets so many values aside meanwhile: the number of rows to this power. They change no value. */
+  readonly hungerPower?: number;
 }
 
 /** x [n, 3, s, s] -> map [n, 8, s/4, s/4]: a patch convolution and a ReLU. */
@@ -29,6 +31,7 @@ export function tinyOnnx(options: TinyOptions = {}): Uint8Array {
   const kernel = Float32Array.from({ length: TINY_CHANNELS * 3 * 16 }, () => rng.normal() / 7);
   const stride = { kind: 'ints', value: [TINY_STRIDE_PX, TINY_STRIDE_PX] } as const;
   const idle = idleNodes(options.idleProducts ?? 0, rng);
+  const hunger = hungerNodes(options.hungerPower ?? 0);
   const ending = options.firstRowOnly
     ? ({ nodes: firstRow, initializers: ints(['begin', [0]], ['end', [1]], ['axis', [0]]) } as const)
     : options.nanBelow === undefined
@@ -43,11 +46,18 @@ export function tinyOnnx(options: TinyOptions = {}): Uint8Array {
         { name: 'kernel', dtype: 'float32', shape: [TINY_CHANNELS, 3, 4, 4], data: kernel },
         ...ending.initializers,
         ...idle.initializers,
+        ...hunger.initializers,
       ],
       nodes: [
-        { op: 'Conv', inputs: ['x', 'kernel'], outputs: ['patches'], attributes: { strides: stride } },
+        {
+          op: 'Conv',
+          inputs: [hunger.nodes.length === 0 ? 'x' : 'fed', 'kernel'],
+          outputs: ['patches'],
+          attributes: { strides: stride },
+        },
         { op: 'Relu', inputs: ['patches'], outputs: [idle.nodes.length === 0 ? 'positive' : 'busy'] },
         ...idle.nodes,
+        ...hunger.nodes,
         ...ending.nodes,
       ],
     }),
@@ -99,6 +109,23 @@ function idleNodes(
       { name: 'none', dtype: 'float32', shape: [], data: Float32Array.of(0) },
       ...ints(['all', [0, 1, 2, 3]], ['sides', [0, 1]]),
     ],
+  };
+}
+
+/** Between input and convolution: fed = x + 0 * max of zeros in the shape [n, n, ...] of `power` axes. */
+function hungerNodes(power: number): { readonly nodes: Nodes; readonly initializers: Initializers } {
+  if (power === 0) return { nodes: [], initializers: [] };
+  return {
+    nodes: [
+      { op: 'Shape', inputs: ['x'], outputs: ['sizes'] },
+      { op: 'Gather', inputs: ['sizes', 'rowsAt'], outputs: ['rows'] },
+      { op: 'Tile', inputs: ['rows', 'power'], outputs: ['many'] },
+      { op: 'ReduceProd', inputs: ['many', 'firstAxis'], outputs: ['count'] },
+      { op: 'ConstantOfShape', inputs: ['count'], outputs: ['aside'] },
+      { op: 'ReduceMax', inputs: ['aside', 'firstAxis'], outputs: ['crumb'], attributes: flat },
+      { op: 'Add', inputs: ['x', 'crumb'], outputs: ['fed'] },
+    ],
+    initializers: ints(['rowsAt', [0]], ['power', [power]], ['firstAxis', [0]]),
   };
 }
 

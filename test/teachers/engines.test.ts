@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const spec = { device: 'cpu', threads: 1 };
+const spec = { device: 'cpu', threads: 1, memoryLimitBytes: Infinity };
 const load = (path: string) => loadTeacher(path, { baseFolder: dirname(path) });
 
 /** A session whose `close` ends the whole pool. */

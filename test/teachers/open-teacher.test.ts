@@ -8,7 +8,7 @@ import { identifyTeacher, openTeacher } from '../../src/teachers/open-teacher.ts
 import { loadTeacher } from '../../src/teachers/registry.ts';
 import { failing } from '../support/failing.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { type TinyOptions, tinyManifest, tinyOnnx } from '../support/tiny-teacher.ts';
+import { type TinyOptions, enlarged, tinyManifest, tinyOnnx } from '../support/tiny-teacher.ts';
 
 type Manifest = ReturnType<typeof tinyManifest>;
 
@@ -146,6 +146,55 @@ it('a graph without a batch axis is fed one image of three dimensions', async ()
   expect(session.batch).toBe(1);
   expect((await session.run(pixels, 1)).spatial).toEqual(pixels);
   await session.close();
+});
+
+it('a teacher larger than the memory it may use is refused with both figures, before it is loaded', async () => {
+  const onnx = enlarged(tinyOnnx(), 3_000_000);
+  const options = { device: 'cpu', threads: 1, memoryLimitBytes: 2_000_000 };
+  await expect(openTeacher(await teacherOf(onnx), { sizePx: 16, batch: 1 }, options)).rejects.toThrow(
+    failing(5, {
+      where: 'tiny',
+      wanted: expect.stringContaining('2.000 MB'),
+      got: `${(onnx.length / 1e6).toFixed(3)} MB`,
+    }),
+  );
+});
+
+it('rows of any batch, also one that finds its size, have the bits that they have alone', async () => {
+  const teacher = await teacherOf(tinyOnnx());
+  const options = { device: 'cpu', threads: 1 };
+  const [alone, auto] = await Promise.all(
+    ([1, 'auto'] as const).map((batch) => openTeacher(teacher, { sizePx: 16, batch }, options)),
+  );
+  const rows = auto!.batch;
+  expect(rows).toBe(8);
+  const pixels = Float32Array.from({ length: rows * 768 }, (_, i) => Math.sin(i * i));
+  for (let call = 0; call < 8; call++) {
+    const all = await auto!.run(pixels, rows);
+    for (let row = 0; row < rows; row++) {
+      const one = await alone!.run(pixels.subarray(row * 768, (row + 1) * 768), 1);
+      expect(all.summary!.slice(row * 8, (row + 1) * 8)).toEqual(one.summary);
+    }
+  }
+  await Promise.all([alone!.close(), auto!.close()]);
+});
+
+it('an engine that runs out of memory goes on with half the rows, and every row is as it is alone', async () => {
+  // what it sets aside is the 13th power of the rows: 8 rows would take 2 TB, 4 take 270 MB, one takes nothing
+  const teacher = await teacherOf(tinyOnnx({ hungerPower: 13 }));
+  const options = { device: 'cpu', threads: 1 };
+  const [alone, hungry] = await Promise.all(
+    [1, 8].map((batch) => openTeacher(teacher, { sizePx: 16, batch }, options)),
+  );
+  const pixels = Float32Array.from({ length: 8 * 768 }, (_, i) => Math.sin(i * i));
+  const all = await hungry!.run(pixels, 8);
+  expect(all.callRows).toBe(4);
+  for (let row = 0; row < 8; row++) {
+    const one = await alone!.run(pixels.subarray(row * 768, (row + 1) * 768), 1);
+    expect(all.summary!.slice(row * 8, (row + 1) * 8)).toEqual(one.summary);
+    expect(all.spatial!.slice(row * 128, (row + 1) * 128)).toEqual(one.spatial);
+  }
+  await Promise.all([alone!.close(), hungry!.close()]);
 });
 
 it('NaN from a model reaches only the row it came from', async () => {

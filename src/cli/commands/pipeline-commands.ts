@@ -23,6 +23,7 @@ interface VerbOptions extends CommonOptions {
   readonly teacher?: readonly string[];
   readonly views?: number;
   readonly steps?: number;
+  readonly batch?: number | 'auto';
   readonly policy?: string;
   readonly waivers?: string;
   readonly scores?: string;
@@ -75,7 +76,7 @@ export function addPipelineCommands(program: Command, context: ProgramContext): 
     ['train', 'eval', 'teacher', 'views', 'codec', 'steps'],
   );
   const cache = program.command('cache').description('compute the targets of teachers over a dataset, once');
-  configureAdHoc(cache, context, 'cache', ['data', 'teacher', 'views', 'codec', 'retryFailed']);
+  configureAdHoc(cache, context, 'cache', ['data', 'teacher', 'views', 'codec', 'batch', 'retryFailed']);
 }
 
 /** The engines take a second to load: only a run pays for them, not `--help`. */
@@ -84,7 +85,8 @@ async function runLoaded(input: SessionInput): Promise<void> {
   await runSession(input);
 }
 
-type Wanted = 'data' | 'train' | 'eval' | 'teacher' | 'views' | 'steps' | 'gate' | 'retryFailed' | 'codec';
+type Wanted =
+  'data' | 'train' | 'eval' | 'teacher' | 'views' | 'steps' | 'gate' | 'retryFailed' | 'codec' | 'batch';
 
 function adHoc(
   program: Command,
@@ -119,6 +121,10 @@ function configureAdHoc(
       ...(all ?? []),
       value,
     ]);
+  if (wanted.includes('batch'))
+    command.option('--batch <n>', 'images per engine call at most, or auto (default: auto)', (text) =>
+      text === 'auto' ? text : wholeNumber('--batch', 1)(text),
+    );
   if (wanted.includes('retryFailed'))
     command.option('--retry-failed', 'try targets again that failed before', false);
   if (wanted.includes('steps')) command.option('--steps <n>', 'training steps', wholeNumber('--steps', 1));
@@ -165,6 +171,7 @@ function pipelineOf(verb: AdHocVerb, wanted: readonly Wanted[], options: VerbOpt
     views: options.views ?? 1,
     retryFailed: options.retryFailed ?? false,
     ...(options.steps === undefined ? {} : { steps: options.steps }),
+    ...(options.batch === undefined ? {} : { batch: options.batch }),
     ...(options.policy === undefined ? {} : { policy: options.policy }),
     ...(options.waivers === undefined ? {} : { waivers: options.waivers }),
     ...(options.scores === undefined ? {} : { scores: options.scores }),
