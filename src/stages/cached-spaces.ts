@@ -10,7 +10,7 @@ import { StillhouseError } from '../core/failure.ts';
 import { type SpaceId, spaceId } from '../core/ids.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
 import type { ImageRow } from '../images/image-row.ts';
-import { FULL_VIEW, viewIdOf } from '../images/view.ts';
+import { FULL_VIEW, type ViewFamily, viewIdOf } from '../images/view.ts';
 import { upstreamOf } from './dataset-access.ts';
 import type { StageContext, UpstreamResult } from '../run/stage.ts';
 
@@ -50,6 +50,21 @@ export function cachedSpacesOf(upstream: UpstreamResult): NamedSpace[] {
   upstreamOf(new Map([[upstream.id, upstream]]), upstream.id, ['cache']);
   const facts = cacheFactsSchema.parse(upstream.outcome.facts);
   return facts.spaces.map(({ spaceId: id, ...space }) => ({ ...space, id: spaceId(id) }));
+}
+
+/** How a cache stage drew the views of a dataset. @throws StillhouseError bad-input when it has no targets of that dataset. */
+export function viewsIn({ id, outcome }: UpstreamResult, dataset: string): ViewFamily {
+  const { datasets } = cacheFactsSchema.parse(outcome.facts);
+  const found = datasets.find(({ from }) => from === dataset);
+  if (found !== undefined) return found.views;
+  throw new StillhouseError({
+    kind: 'bad-input',
+    what: 'the images have no cached targets',
+    where: `stage "${id}"`,
+    wanted: `targets of "${dataset}"`,
+    got: `targets of ${datasets.map(({ from }) => from).join(', ')}`,
+    next: `add { from: ${dataset} } to the datasets of "${id}" in the pipeline file`,
+  });
 }
 
 /** Where a stage finds the cache, and the time. */

@@ -8,6 +8,7 @@ import { evaluateStage } from './evaluate-stage.ts';
 import { gateStage } from './gate-stage.ts';
 import { impactStage } from './impact-stage.ts';
 import { indexStage } from './index-stage.ts';
+import { statisticsStage } from './statistics-stage.ts';
 import { trainStage } from './train-stage.ts';
 
 export const STAGES: readonly AnyStage[] = [
@@ -18,6 +19,7 @@ export const STAGES: readonly AnyStage[] = [
   impactStage,
   curateStage,
   cacheStage,
+  statisticsStage,
   trainStage,
   evaluateStage,
 ];

@@ -94,6 +94,8 @@ export function summaryOf(result: RunResult): Record<string, Json> {
       kept: curate.outcome.kept,
       rejected: { ...curate.outcome.rejected },
     };
+  const [statistics] = stagesNamed(result, 'statistics');
+  if (statistics) summary['statistics'] = statistics.outcome.facts;
   const [train] = stagesNamed(result, 'train');
   if (train) summary['loss'] = (train.outcome.facts as { loss: Json }).loss;
   const [evaluate] = stagesNamed(result, 'evaluate');

@@ -20,6 +20,7 @@ import {
   cachedSpacesOf,
   readSpaces,
   RESIDENT_TARGET_BYTES,
+  viewsIn,
 } from './cached-spaces.ts';
 import { type OpenDataset, decoderOf, openDataset, upstreamOf } from './dataset-access.ts';
 import { writeOutput } from './ledger-table.ts';
@@ -84,12 +85,7 @@ const stage: Stage<TrainParams, TrainPlan> = {
     const dataset = await openDataset(inputs, params.dataset);
     const cache = upstreamOf(inputs, params.cache, ['cache']);
     const facts = cacheFactsSchema.parse(cache.outcome.facts);
-    const views = facts.datasets.find(({ from }) => from === params.dataset)?.views;
-    if (views === undefined)
-      throw notCached(
-        params,
-        facts.datasets.map(({ from }) => from),
-      );
+    const views = viewsIn(cache, params.dataset);
     const spaces = cachedSpacesOf(cache);
     const trained = dataset.rows.filter((row) => !isHeldOut(row, params.heldOut, context.seed));
     const samples = samplesOf(trained, views, context.seed);
@@ -197,17 +193,6 @@ function batchSizeFor(samples: number, { batchSize, dataset }: TrainParams): num
     wanted: `${wanted} samples or more, one batch`,
     got: `${samples}`,
     next: 'curate less strictly, add images or views, or lower batchSize of the train stage in a pipeline file',
-  });
-}
-
-function notCached({ dataset, cache }: TrainParams, cached: readonly string[]): StillhouseError {
-  return new StillhouseError({
-    kind: 'bad-input',
-    what: 'the images to train on have no cached targets',
-    where: `stage "${cache}"`,
-    wanted: `targets of "${dataset}"`,
-    got: `targets of ${cached.join(', ')}`,
-    next: `add { from: ${dataset} } to the datasets of "${cache}" in the pipeline file`,
   });
 }
 

@@ -63,6 +63,8 @@ function familyOf(space: SpaceDescriptor): string {
 }
 
 export interface InterpolationOptions extends SizePair {
+  /** Rows to choose from. Default: all. */
+  readonly keys?: Iterable<RowKey>;
   /** Rows to measure at most. */
   readonly rows: number;
   readonly signal?: AbortSignal;
@@ -72,7 +74,9 @@ export interface InterpolationOptions extends SizePair {
 /** Null when no row is usable in both. @throws StillhouseError integrity when a part is damaged */
 export async function measureInterpolation(options: InterpolationOptions): Promise<Interpolation | null> {
   const { low, high, signal } = options;
-  const keys = [...low.rows.keys()].filter((key) => isUsable(low, key) && isUsable(high, key)).sort();
+  const keys = [...new Set(options.keys ?? low.rows.keys())]
+    .filter((key) => isUsable(low, key) && isUsable(high, key))
+    .sort();
   if (keys.length === 0) return null;
   const chosen = keys.slice(0, options.rows);
   const [lowShape, highShape] = [low, high].map(({ descriptor }) => targetShapeOf(descriptor)) as [

@@ -1,6 +1,6 @@
 /**
- * Statistics that are measured once per space and set of rows, and found again: `statistics/measured/<space>.json` names the file of
- * the last measurement and the rows it was over. Only a note: which statistics codecs are built from is decided elsewhere
+ * Statistics that are measured once per space and set of rows, and found again: `statistics/measured/<space>-<rows>.json` names
+ * the file. Only a note: which statistics codecs are built from is decided elsewhere
  * (statistics-files.ts), and a note that is damaged, or whose file is gone, means measuring again.
  */
 import { join } from 'node:path';
@@ -9,12 +9,13 @@ import { canonicalJson } from '../../core/canonical-json.ts';
 import { merkleRoot } from '../../core/digest.ts';
 import { isStillhouseError, systemCodeOf } from '../../core/failure.ts';
 import { writeAtomic } from '../../store/atomic.ts';
-import { type CommitFs, asStoreFailure } from '../../store/commit-fs.ts';
+import { asStoreFailure } from '../../store/commit-fs.ts';
 import type { CachedSpace } from '../catalogue.ts';
 import type { RowKey } from '../row-key.ts';
+import { codedLabel } from '../space.ts';
 import type { FeatureStatistics } from './feature-statistics.ts';
 import { type MeasureOptions, measureSpace } from './measure-space.ts';
-import { readStatistics, writeStatistics } from './statistics-files.ts';
+import { readStatistics, statisticsFile, writeStatistics } from './statistics-files.ts';
 
 export interface KeptStatistics {
   readonly statistics: FeatureStatistics;
@@ -25,36 +26,57 @@ export interface KeptStatistics {
 
 export interface KeepOptions extends Pick<MeasureOptions, 'signal' | 'onProgress'> {
   readonly space: CachedSpace;
-  /** Measures the first so many usable rows by key, which is a random choice. Default: all. */
+  /** Rows to choose from; those that are absent or not usable are left out. Default: all. */
+  readonly keys?: Iterable<RowKey>;
+  /** Measures the first so many of them by key, which is a random choice. Default: all. */
   readonly rows?: number | undefined;
-  readonly fs: CommitFs;
 }
 
 /** Null when no row is usable. @throws StillhouseError integrity when a part is damaged */
 export async function keptStatistics(options: KeepOptions): Promise<KeptStatistics | null> {
-  const { space, fs, rows, ...how } = options;
-  const keys = usableKeys(space).slice(0, rows);
+  const { space, keys: among, rows, ...how } = options;
+  const { root, fs } = space;
+  const keys = usableKeys(space, among ?? space.rows.keys()).slice(0, rows);
   const note = { v: 1, keysDigest: merkleRoot(keys) } as const;
-  const known = await noted(space, note.keysDigest, fs);
+  const known = await noted(space, note.keysDigest);
   if (known !== null) return known;
   const statistics = await measureSpace({ space, keys, ...how });
   if (statistics === null) return null;
-  const statsSha256 = await writeStatistics(space.root, statistics, fs);
-  await writeAtomic(notePath(space), `${canonicalJson({ ...note, statsSha256 })}\n`, fs);
+  const statsSha256 = await writeStatistics(root, statistics, fs);
+  await writeAtomic(notePath(space, note.keysDigest), `${canonicalJson({ ...note, statsSha256 })}\n`, fs);
   return { statistics, statsSha256, isReused: false };
 }
 
+/** What is told of statistics beside their arrays; the file holds those. */
+export function figuresOf({ id, descriptor }: CachedSpace, { statistics, statsSha256 }: KeptStatistics) {
+  const { facts, mean, std } = statistics;
+  return {
+    space: codedLabel(descriptor),
+    id,
+    ...facts,
+    channels: mean.length,
+    std: {
+      min: std.reduce((least, value) => Math.min(least, value), Infinity),
+      max: std.reduce((most, value) => Math.max(most, value), 0),
+    },
+    /** Below the cache: mean, std, range, covariance, spectrum and position means. */
+    file: statisticsFile(statsSha256),
+  };
+}
+
 /** Sorted: keys begin with the digest of an image, so the first n are a random choice that does not depend on the parts. */
-function usableKeys({ rows }: CachedSpace): RowKey[] {
-  return [...rows.keys()]
+function usableKeys({ rows }: CachedSpace, among: Iterable<RowKey>): RowKey[] {
+  return [...new Set(among)]
     .filter((key) => {
-      const place = rows.get(key)!;
-      return place.part.index.ok[place.row] === 1;
+      const place = rows.get(key);
+      return place !== undefined && place.part.index.ok[place.row] === 1;
     })
     .sort();
 }
 
-const notePath = ({ root, id }: CachedSpace): string => join(root, 'statistics', 'measured', `${id}.json`);
+/** One note per set of rows: a run on a training set and a look at the whole cache do not undo each other. */
+const notePath = ({ root, id }: CachedSpace, keysDigest: string): string =>
+  join(root, 'statistics', 'measured', `${id}-${keysDigest.slice(0, 16)}.json`);
 
 const noteSchema = z.strictObject({
   v: z.literal(1),
@@ -62,8 +84,9 @@ const noteSchema = z.strictObject({
   statsSha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
-async function noted(space: CachedSpace, keysDigest: string, fs: CommitFs): Promise<KeptStatistics | null> {
-  const path = notePath(space);
+async function noted(space: CachedSpace, keysDigest: string): Promise<KeptStatistics | null> {
+  const { root, fs } = space;
+  const path = notePath(space, keysDigest);
   let text: string;
   try {
     text = Buffer.from(await fs.read(path)).toString('utf8');
@@ -75,7 +98,7 @@ async function noted(space: CachedSpace, keysDigest: string, fs: CommitFs): Prom
   if (!note.success || note.data.keysDigest !== keysDigest) return null;
   const { statsSha256 } = note.data;
   try {
-    return { statistics: await readStatistics(space.root, statsSha256, fs), statsSha256, isReused: true };
+    return { statistics: await readStatistics(root, statsSha256, fs), statsSha256, isReused: true };
   } catch (error) {
     if (!isStillhouseError(error, 'integrity')) throw error;
     return null;

@@ -5,12 +5,10 @@ import { codecName } from '../../cache/codecs/codec.ts';
 import { spacesNamed } from '../../cache/named-spaces.ts';
 import { codedLabel } from '../../cache/space.ts';
 import { type Interpolation, measureInterpolation, sizePairs } from '../../cache/statistics/interpolation.ts';
-import { type KeptStatistics, keptStatistics } from '../../cache/statistics/kept-statistics.ts';
+import { type KeptStatistics, figuresOf, keptStatistics } from '../../cache/statistics/kept-statistics.ts';
 import { keepsFeatures } from '../../cache/statistics/measure-space.ts';
-import { statisticsFile } from '../../cache/statistics/statistics-files.ts';
 import type { Json } from '../../core/canonical-json.ts';
 import { machineClock } from '../../core/clock.ts';
-import { nodeFs } from '../../store/commit-fs.ts';
 import { printJson } from '../print-json.ts';
 import { progressText } from '../progress.ts';
 import { StatusLine, standardError } from '../status-line.ts';
@@ -48,7 +46,7 @@ export async function measureCache(
         continue;
       }
       const onProgress = progress.of(label);
-      const kept = await keptStatistics({ space, rows: options.rows, fs: nodeFs, signal, onProgress });
+      const kept = await keptStatistics({ space, rows: options.rows, signal, onProgress });
       if (kept === null) leftOut.push({ space: label, reason: 'no row is usable' });
       else measured.push({ space, kept });
     }
@@ -87,26 +85,11 @@ interface Answer {
 function documentOf(root: string, { measured, leftOut, interpolations }: Answer): Json {
   return {
     root,
-    spaces: measured.map(({ space, kept: { statistics, statsSha256, isReused } }) => ({
-      space: codedLabel(space.descriptor),
-      id: space.id,
-      ...(statistics.facts as unknown as Record<string, Json>),
-      channels: statistics.mean.length,
-      std: rangeOf(statistics.std),
-      variance: statistics.facts.phi ** 2,
-      // mean, std, range, covariance, spectrum and position means as arrays
-      file: statisticsFile(statsSha256),
-      reused: isReused,
-    })),
+    spaces: measured.map(({ space, kept }) => ({ ...figuresOf(space, kept), reused: kept.isReused })),
     leftOut: leftOut as unknown as Json,
     ...(interpolations === null ? {} : { interpolation: interpolations as unknown as Json }),
   };
 }
-
-const rangeOf = (values: Float64Array): { min: number; max: number } => ({
-  min: values.reduce((least, value) => Math.min(least, value), Infinity),
-  max: values.reduce((most, value) => Math.max(most, value), 0),
-});
 
 function textOf({ measured, leftOut, interpolations }: Answer): string {
   const blocks: string[] = [];
@@ -127,22 +110,21 @@ function textOf({ measured, leftOut, interpolations }: Answer): string {
           'chance',
           'from',
         ],
-        measured.map(({ space, kept: { statistics, isReused } }) => {
-          const { facts, std, mean } = statistics;
-          const { min, max } = rangeOf(std);
+        measured.map(({ space, kept }) => {
+          const facts = figuresOf(space, kept);
           return [
-            codedLabel(space.descriptor),
+            facts.space,
             facts.rows,
             facts.tokens,
-            mean.length,
+            facts.channels,
             digits(facts.phi),
-            `${digits(min)}..${digits(max)}`,
+            `${digits(facts.std.min)}..${digits(facts.std.max)}`,
             digits(facts.maxAbs),
             digits(facts.rankMe),
             facts.angularDispersion === null ? null : digits(facts.angularDispersion),
             facts.position && percent(facts.position.share),
             facts.position && percent(facts.position.byChance),
-            isReused ? 'kept' : 'measured',
+            kept.isReused ? 'kept' : 'measured',
           ];
         }),
       ),
