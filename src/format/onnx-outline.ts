@@ -70,6 +70,8 @@ export interface OnnxOutline {
   readonly nodes: readonly OnnxNodePlace[];
   /** Names of the external data files, each once. */
   readonly externalFiles: readonly string[];
+  /** By name, the bytes that a file must have so that every initializer with a stated length lies in it. */
+  readonly externalBytes: ReadonlyMap<string, number>;
   /** What a cut copies: model fields but the graph, and graph fields that are none of the above. */
   readonly places: {
     readonly model: readonly Span[];
@@ -104,6 +106,7 @@ class OutlineBuilder {
   readonly #opsets = new Map<string, number>();
   readonly #initializers: OnnxTensorPlace[] = [];
   readonly #externalFiles = new Set<string>();
+  readonly #externalBytes = new Map<string, number>();
   readonly #places = {
     model: [] as Span[],
     graph: [] as Span[],
@@ -147,6 +150,7 @@ class OutlineBuilder {
       initializers: this.#initializers,
       nodes: this.nodes,
       externalFiles: [...this.#externalFiles].sort(),
+      externalBytes: this.#externalBytes,
       places: this.#places,
     };
   }
@@ -205,7 +209,11 @@ class OutlineBuilder {
       } else if (part.number === 14) isExternal = part.value === 1;
     }
     const externalFile = isExternal ? (external.get('location') ?? '') : null;
-    if (externalFile !== null) this.#externalFiles.add(externalFile);
+    if (externalFile !== null) {
+      this.#externalFiles.add(externalFile);
+      const end = Number(external.get('offset') ?? 0) + Number(external.get('length') ?? 0);
+      this.#externalBytes.set(externalFile, Math.max(end, this.#externalBytes.get(externalFile) ?? 0));
+    }
     return { name, dtype, dims, externalFile, whole: field.whole, payload: field.payload };
   }
 

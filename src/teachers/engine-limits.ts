@@ -15,8 +15,9 @@ export interface RefusedModel {
 
 interface Limit {
   readonly pattern: RegExp;
+  /** Takes what the groups of the pattern found, of which an optional one may be absent. */
   readonly describe: (
-    found: readonly string[],
+    found: readonly (string | undefined)[],
     engine: string,
   ) => { readonly what: string; readonly wanted: string; readonly got: string; readonly next: string };
 }
@@ -49,6 +50,15 @@ const LIMITS: readonly Limit[] = [
       wanted: `operators that ${engine} has in opset ${opset}`,
       got: op!,
       next: `export the model again with an opset that has ${op}, ${OTHER_ENGINE}`,
+    }),
+  },
+  {
+    pattern: /Error Node ?(?:\(([^)]*)\) )?with schema\(\w*::(\w+):(\d+)\) has (.*?)\.?$/s,
+    describe: ([node, op, since, trouble]) => ({
+      what: 'a node of a model does not fit the operator set that the model declares',
+      wanted: `${op} as opset ${since} introduced it`,
+      got: `${node ?? op!} has ${trouble!}`,
+      next: 'export the model again with the opset that its nodes are of',
     }),
   },
   {

@@ -22,15 +22,20 @@ export type OnnxModelSource =
 
 /**
  * @param where names the teacher in messages
- * @throws StillhouseError bad-input for a file that is no whole ONNX model, or names data outside its own folder; environment when
- *   external data is not there, naming every missing file
+ * @throws StillhouseError bad-input for a file that is no whole ONNX model, names data outside its own folder, or has data that ends
+ *   too early; environment when external data is not there, naming every missing file
  */
 export function readOnnxFile(path: string, where: string): OnnxFile {
   const outline = withFileSource(path, (source) => outlineOnnx(source, where));
   const folder = dirname(path);
   const externalPaths = externalNames(outline, where).map((name) => join(folder, name));
-  const missing = outline.externalFiles.filter((_, i) => !isThere(externalPaths[i]!));
+  const sizes = externalPaths.map(sizeOf);
+  const missing = outline.externalFiles.filter((_, i) => sizes[i] === null);
   if (missing.length > 0) throw missingData(missing, folder, where);
+  for (const [i, name] of outline.externalFiles.entries()) {
+    const wanted = outline.externalBytes.get(name) ?? 0;
+    if (sizes[i]! < wanted) throw shortData(externalPaths[i]!, { wanted, got: sizes[i]!, where });
+  }
   return { path, outline, externalPaths };
 }
 
@@ -108,13 +113,29 @@ function commonFolder(paths: readonly string[]): string | null {
   return paths.every((path) => path.startsWith(folder + sep)) ? folder : null;
 }
 
-function isThere(path: string): boolean {
+/** Bytes of a file; null where there is none. */
+function sizeOf(path: string): number | null {
   try {
-    return fs.statSync(path).isFile();
+    const found = fs.statSync(path);
+    return found.isFile() ? found.size : null;
   } catch (error) {
     if (systemCodeOf(error) === undefined) throw error;
-    return false;
+    return null;
   }
+}
+
+function shortData(
+  path: string,
+  of: { readonly wanted: number; readonly got: number; readonly where: string },
+): StillhouseError {
+  return new StillhouseError({
+    kind: 'bad-input',
+    what: 'the external data of a model ends before its tensors do',
+    where: `${of.where}, ${path}`,
+    wanted: `at least ${of.wanted} bytes`,
+    got: `${of.got} bytes`,
+    next: 'fetch the file again: it was not copied whole, or belongs to another export',
+  });
 }
 
 function missingData(missing: readonly string[], folder: string, where: string): StillhouseError {

@@ -29,6 +29,9 @@ it('each model that cannot be used is told in the words of its own trouble, and 
   await copyFile(source, await write(cwd, 'sound'));
   await writeFile(await write(cwd, 'truncated'), whole.subarray(0, 60_000));
   await copyFile(`${GOLDEN}/dinov2/external/model.onnx`, await write(cwd, 'data-missing'));
+  await copyFile(`${GOLDEN}/dinov2/external/model.onnx`, await write(cwd, 'data-short'));
+  const data = await readFile(`${GOLDEN}/dinov2/external/model.onnx_data`);
+  await writeFile(join(cwd, 'models', 'data-short', 'model.onnx_data'), data.subarray(0, 50_000));
   const newer = decodeOnnx(whole);
   newer.opsetImport![0]!.version = 99;
   await writeFile(await write(cwd, 'newer-opset'), encode(newer));
@@ -38,7 +41,15 @@ it('each model that cannot be used is told in the words of its own trouble, and 
   const stride = { ...spatial, channels: 16, patchPx: 28 };
   await copyFile(source, await write(cwd, 'wrong-stride', (m) => ({ ...m, spatial: stride })));
 
-  const names = ['sound', 'truncated', 'data-missing', 'newer-opset', 'unknown-tap', 'wrong-stride'];
+  const names = [
+    'sound',
+    'truncated',
+    'data-missing',
+    'data-short',
+    'newer-opset',
+    'unknown-tap',
+    'wrong-stride',
+  ];
   const paths = names.map((name) => `models/${name}.yaml`);
   const result = await cli(['teachers', 'check', ...paths, '--size', '56', '--json'], { cwd });
   expect(expectOneMessage(result, 3)).toContain('truncated');
@@ -59,6 +70,15 @@ it('each model that cannot be used is told in the words of its own trouble, and 
         what: 'the external data of a model is not on this machine',
         wanted: 'model.onnx_data',
         got: expect.stringContaining('data-missing'),
+      },
+    },
+    {
+      teacher: 'data-short',
+      verdict: 'does-not-fit',
+      trouble: {
+        what: 'the external data of a model ends before its tensors do',
+        wanted: `at least ${data.length} bytes`,
+        got: '50000 bytes',
       },
     },
     {

@@ -29,6 +29,7 @@ describe('the outline of a model', () => {
         { op: 'Add', reads: ['w', 'three'], outputs: ['z'] },
       ],
       externalFiles: [],
+      externalBytes: new Map(),
     });
   });
 

@@ -58,6 +58,22 @@ describe('a model that this version of the engine cannot load', () => {
     );
   });
 
+  it('for a node of another opset than it declares is told the node, and since when its operator was so', async () => {
+    const change = (model: OnnxModel): void => {
+      model.opsetImport![0]!.version = 9;
+      // axes are an input since opset 13 only
+      model.graph!.node!.at(-1)!.opType = 'Squeeze';
+      model.graph!.node!.at(-1)!.input!.push('kernel');
+    };
+    await expect(opened(change)).rejects.toThrow(
+      failing(3, {
+        what: 'a node of a model does not fit the operator set that the model declares',
+        wanted: 'Squeeze as opset 1 introduced it',
+        got: expect.stringContaining('has input size 2 not in range [min=1, max=1]'),
+      }),
+    );
+  });
+
   it('for an operator of a domain that nobody registered is told both', async () => {
     const change = (model: OnnxModel): void => {
       model.opsetImport!.push({ domain: 'com.acme', version: 1 });

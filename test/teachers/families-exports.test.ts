@@ -138,6 +138,19 @@ describe('an inner activation by name', () => {
     expect(before.summary).toEqual(after.summary);
   });
 
+  it('of SAM before its neck is the map that RADIO distils, channels last as the blocks have it', async () => {
+    const one = lookAlike('sam');
+    const numbers = {
+      'spatial.tensor': '/vision_encoder/layers.1/Add_1_output_0',
+      'spatial.layout': 'NHWC',
+      'spatial.channels': 16,
+    };
+    const got = await featuresOf(teacherOf(one, { numbers }), 64);
+    const wanted = goldens(one).get('blocks.64')!;
+    expect(got.session.spatial!.shape).toEqual(wanted.shape.slice(1));
+    expect(largestDifference(got.spatial!, wanted.values)).toBeLessThan(1e-3);
+  });
+
   it('of another name is refused with the nearest ones, and with the outputs that the export has', async () => {
     const tensor = '/vision_model/encoder/layers.1/Add_2_output_0';
     await expect(open('clip', 56, { numbers: { 'spatial.tensor': tensor } })).rejects.toThrow(

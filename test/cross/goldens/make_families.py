@@ -100,8 +100,8 @@ def make_family(look_alike: LookAlike, images: dict[str, Image.Image]) -> None:
     if look_alike.family == "siglip":
         half = convert_float_to_float16(onnx.load(folder / "model.onnx"), keep_io_types=False)
         onnx.save(half, folder / "model_fp16.onnx")
-    metadata = {"images": ",".join(images), **versions()["made with"]}
-    save_file(goldens, folder / "golden.safetensors", metadata=metadata)
+    # one entry alone: safetensors writes several in random order
+    save_file(goldens, folder / "golden.safetensors", metadata={"versions": json.dumps(versions())})
     print(look_alike.family, sum(path.stat().st_size for path in folder.iterdir()), "bytes")
 
 
@@ -178,18 +178,18 @@ def unwrapped(named: Named) -> torch.nn.Module:
 
 def features(look_alike: LookAlike, size_px: int, pixels: torch.Tensor) -> dict[str, np.ndarray]:
     with torch.no_grad():
-        if look_alike.family == "sam":
-            results = {"image_embeddings": look_alike.module(pixels)[0]}
-        else:
-            inner, hooks = {}, []
-            for name, part in look_alike.module.named_modules():
-                if name.endswith("layers.1"):
-                    hooks.append(part.register_forward_hook(lambda _, __, out: inner.update({"layers.1": first(out)})))
-            outputs = look_alike.module(pixels)
-            for hook in hooks:
-                hook.remove()
-            results = {**dict(zip(look_alike.outputs, outputs)), **inner}
+        inner, hooks = {}, []
+        for name, part in look_alike.module.named_modules():
+            if name.endswith("layers.1"):
+                hooks.append(part.register_forward_hook(lambda _, __, out: inner.update({"layers.1": first(out)})))
+        outputs = look_alike.module(pixels)
+        for hook in hooks:
+            hook.remove()
+        results = {**dict(zip(look_alike.outputs, outputs)), **inner}
     goldens = {}
+    if look_alike.family == "sam":
+        # what RADIO distils: the last block, before the neck
+        goldens[f"blocks.{size_px}"] = results["layers.1"].numpy()
     if look_alike.summary is not None:
         values = results[look_alike.summary].numpy()
         goldens[f"summary.{size_px}"] = values[:, 0] if values.ndim == 3 else values
