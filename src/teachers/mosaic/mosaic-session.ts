@@ -48,9 +48,14 @@ export function mosaicSession(
       const memory = free.pop() ?? new SharedArrayBuffer(wholeBatch * Float32Array.BYTES_PER_ELEMENT);
       const inputs = new Float32Array(memory, 0, canvasValues(rows, layout));
       composeCanvases(pixels, canvasForm, inputs);
-      const { spatial: maps, engineMs } = await canvases.run(inputs, Math.ceil(rows / perCanvas));
+      const answer = await canvases.run(inputs, Math.ceil(rows / perCanvas));
       free.push(memory);
-      return { summary: null, spatial: cutMaps(maps!, rows, mapForm), engineMs };
+      return {
+        summary: null,
+        spatial: cutMaps(answer.spatial!, rows, mapForm),
+        engineMs: answer.engineMs,
+        ...(answer.callRows === undefined ? {} : { callRows: answer.callRows * perCanvas }),
+      };
     },
     close: () => canvases.close(),
   };

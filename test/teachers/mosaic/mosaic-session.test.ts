@@ -1,6 +1,7 @@
 /** What a mosaic does to teachers that see near, in windows, or all over; figures are those of decision 0012. */
 import { describe, expect, it } from 'vitest';
 import { Rng } from '../../../src/core/rng.ts';
+import type { TeacherSession } from '../../../src/teachers/teacher.ts';
 import { openTeacher } from '../../../src/teachers/open-teacher.ts';
 import { mosaicLayout } from '../../../src/teachers/mosaic/layout.ts';
 import { mosaicSession } from '../../../src/teachers/mosaic/mosaic-session.ts';
@@ -70,6 +71,49 @@ interface Figures {
 
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
+
+describe('a session on mosaics', () => {
+  it('counts in tiles what the teacher counts in canvases, and uses its memory again', async () => {
+    const { manifest } = await attentionTeacher({ sidePx: 2 * TILE_PX, window: 0 });
+    const layout = mosaicLayout(manifest, { tilesPerSide: 2, tilePx: TILE_PX });
+    const buffers = new Set<ArrayBufferLike>();
+    const calls: number[] = [];
+    const canvases: TeacherSession = {
+      sizePx: layout.canvasPx,
+      batch: 3,
+      inputValues: 3 * layout.canvasPx ** 2,
+      lanes: 2,
+      summary: { shape: [5], rule: {}, dtype: 'float32' },
+      spatial: { shape: [12, 12, CHANNELS], rule: { tensor: 'map' }, dtype: 'float16' },
+      run: (pixels, rows) => {
+        buffers.add(pixels.buffer);
+        calls.push(rows);
+        expect(pixels.length).toBe(rows * canvases.inputValues);
+        const spatial = new Float32Array(rows * 12 * 12 * CHANNELS);
+        return Promise.resolve({ summary: new Float32Array(rows * 5), spatial, engineMs: 7, callRows: 3 });
+      },
+      close: () => Promise.resolve(),
+    };
+    const session = mosaicSession(canvases, layout, manifest);
+    expect(session).toMatchObject({
+      sizePx: TILE_PX,
+      batch: 12,
+      inputValues: 3 * TILE_PX ** 2,
+      lanes: 2,
+      summary: null,
+      spatial: { shape: [6, 6, CHANNELS], rule: { tensor: 'map' }, dtype: 'float16' },
+    });
+    for (const rows of [12, 5, 1]) {
+      const { spatial, summary, engineMs, callRows } = await session.run(
+        new Float32Array(rows * session.inputValues),
+        rows,
+      );
+      expect([summary, engineMs, callRows, spatial!.length]).toEqual([null, 7, 12, rows * 36 * CHANNELS]);
+    }
+    expect(calls).toEqual([3, 2, 1]);
+    expect([...buffers].map((buffer) => buffer instanceof SharedArrayBuffer)).toEqual([true]);
+  });
+});
 
 describe('a tile on a mosaic', () => {
   it('of a teacher that sees near is as if alone, a receptive field from its border; the border is not', async () => {
