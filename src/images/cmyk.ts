@@ -1,6 +1,6 @@
 /**
  * CMYK without a profile, as Pillow turns it into RGB: the processors that teachers were trained with do no more. The decoder would
- * assume a printing press instead (decisions/0012).
+ * assume a printing press instead (decisions/0014).
  */
 
 /** Whether the decoder has to be asked: a JPEG of four components, or a TIFF. */

@@ -1,7 +1,7 @@
 /**
  * Bytes of an image file to 8-bit sRGB pixels, always the same way: EXIF orientation applied, ICC profile converted to sRGB,
  * alpha flattened on a stated background, grey, CMYK and 16-bit brought to 3 x 8 bit; of an animation, the first frame. How far that is
- * from Pillow is in decisions/0012.
+ * from Pillow is in decisions/0014.
  */
 import sharp, { type Metadata, type OutputInfo } from 'sharp';
 import { StillhouseError } from '../core/failure.ts';

@@ -1,4 +1,4 @@
-// Colour against Pillow and littlecms: test/cross/goldens/make_colour.py. The reasons are in decisions/0012.
+// Colour against Pillow and littlecms: test/cross/goldens/make_colour.py. The reasons are in decisions/0014.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { mayBeCmyk } from '../../src/images/cmyk.ts';
