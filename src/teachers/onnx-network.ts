@@ -35,7 +35,7 @@ export interface OnnxNetworkOptions {
 }
 
 /**
- * @param firstBatch rows of the call on zeros that tells the shapes, and that the graph takes this input at all
+ * @param firstBatch rows of the first call; a graph that does not say what it gives is asked with so many rows of zeros
  * @throws StillhouseError bad-input when the graph does not load or does not fit; what the engine said where memory ran out
  */
 export async function openOnnxNetwork(
@@ -75,7 +75,9 @@ export async function openOnnxNetwork(
     spatial: spatial && readTap(spatial, outputs[spatial.tensor]!, rows, options.teacher).values,
   });
   try {
-    const probe = await forward(new Float32Array(firstBatch * values), firstBatch);
+    const probe =
+      toldOutputs(opened.session, fetches) ??
+      (await forward(new Float32Array(firstBatch * values), firstBatch));
     const shapeOf = (tap: TapPlan | null): TapShape | null => {
       if (tap === null) return null;
       const tensor = probe[tap.tensor]!;
@@ -87,7 +89,10 @@ export async function openOnnxNetwork(
       spatial: shapeOf(spatial),
       run: async (pixels, rows, batch) => {
         const outputs = await forward(pixels, batch);
-        for (const name of fetches) checkRows(options, name, outputs[name]!, batch);
+        for (const name of fetches) {
+          checkRows(options, name, outputs[name]!, batch);
+          checkShape(options, name, { got: outputs[name]!, told: probe[name]! });
+        }
         return answer(outputs, rows);
       },
       close: () => opened.session.release(),
@@ -96,6 +101,37 @@ export async function openOnnxNetwork(
     await opened.session.release();
     throw error;
   }
+}
+
+/** Zeros of the shapes that a graph of fixed sizes declares for its outputs, or null: it must be asked. A call less per opened teacher. */
+function toldOutputs(
+  { outputMetadata }: ort.InferenceSession,
+  fetches: readonly string[],
+): Record<string, ort.Tensor> | null {
+  const told: Record<string, ort.Tensor> = {};
+  for (const name of fetches) {
+    const output = outputMetadata.find((one) => one.name === name);
+    if (output?.isTensor !== true || output.type !== 'float32') return null;
+    const dims = output.shape.filter((size) => typeof size === 'number');
+    if (dims.length === 0 || dims.length < output.shape.length || dims.some((size) => size < 1)) return null;
+    told[name] = new ort.Tensor('float32', new Float32Array(dims.reduce((all, size) => all * size, 1)), dims);
+  }
+  return told;
+}
+
+/** What a graph declares is not proven: its answers must keep to it. */
+function checkShape(
+  options: OnnxNetworkOptions,
+  name: string,
+  { got, told }: { readonly got: ort.Tensor; readonly told: ort.Tensor },
+): void {
+  if (got.dims.length === told.dims.length && got.dims.every((size, i) => i === 0 || size === told.dims[i]))
+    return;
+  throw misfit(
+    options,
+    `tensor ${name} of shape [rows,${told.dims.slice(1).join(',')}], as at first`,
+    `[${got.dims.join(',')}]`,
+  );
 }
 
 function checkRows(options: OnnxNetworkOptions, name: string, tensor: ort.Tensor, batch: number): void {

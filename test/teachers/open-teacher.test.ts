@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { describe, expect, it } from 'vitest';
+import * as ort from 'onnxruntime-node';
+import { describe, expect, it, vi } from 'vitest';
 import { canonicalJson } from '../../src/core/canonical-json.ts';
 import { buildOnnx, encodeOnnx } from '../../src/format/onnx-model.ts';
 import { identifyTeacher, openTeacher } from '../../src/teachers/open-teacher.ts';
@@ -216,4 +217,48 @@ it('the identity of a teacher changes with its weights, and names what computes'
   expect(await identifyTeacher(await teacherOf(tinyOnnx({ seed: 1 })), 'cpu')).toEqual(identity);
   expect((await identifyTeacher(two, 'cpu')).weightsSha256).not.toBe(identity.weightsSha256);
   expect(identity.runtime).toMatchObject({ device: 'cpu', provider: 'cpu', precision: 'f32' });
+});
+
+describe('opening a teacher', () => {
+  const fixed = encodeOnnx(
+    buildOnnx({
+      name: 'fixed',
+      inputs: [{ name: 'x', dtype: 'float32', shape: [2, 3, 16, 16] }],
+      outputs: [{ name: 'map', dtype: 'float32', shape: [2, 8, 4, 4] }],
+      initializers: [
+        { name: 'kernel', dtype: 'float32', shape: [8, 3, 4, 4], data: new Float32Array(384).fill(0.1) },
+      ],
+      nodes: [
+        {
+          op: 'Conv',
+          inputs: ['x', 'kernel'],
+          outputs: ['map'],
+          attributes: { strides: { kind: 'ints', value: [4, 4] } },
+        },
+      ],
+    }),
+  );
+
+  it.each([
+    { graph: 'of fixed sizes', onnx: fixed, calls: 0 },
+    { graph: 'of free sizes', onnx: tinyOnnx(), calls: 1 },
+  ])('$graph: calls of the engine for its shapes: $calls', async ({ onnx, calls }) => {
+    const { prototype } = ort.InferenceSession as unknown as { readonly prototype: ort.InferenceSession };
+    const run = vi.spyOn(prototype, 'run');
+    try {
+      const session = await openTeacher(
+        await teacherOf(onnx),
+        { sizePx: 16, batch: 2 },
+        { device: 'cpu', threads: 1 },
+      );
+      expect(run).toHaveBeenCalledTimes(calls);
+      expect([session.summary!.shape, session.spatial!.shape]).toEqual([[8], [4, 4, 8]]);
+      const { spatial } = await session.run(new Float32Array(2 * session.inputValues).fill(1), 2);
+      expect(spatial!.length).toBe(2 * 4 * 4 * 8);
+      expect(spatial!.some((value) => value > 0)).toBe(true);
+      await session.close();
+    } finally {
+      run.mockRestore();
+    }
+  });
 });
