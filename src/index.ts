@@ -1,5 +1,6 @@
 /** What a program can import. The command line is `stillhouse`; everything else inside is free to change. */
 export { type Catalogue, type CachedSpace, openCatalogue } from './cache/catalogue.ts';
+export { type CachePlace, type PlaceOptions, openPlace } from './cache/place.ts';
 export { TargetReader, type TargetReaderOptions } from './cache/read.ts';
 export { type SpaceDescriptor, spaceIdOf, spaceLabel } from './cache/space.ts';
 export { type VerifyOptions, type VerifyResult, verifyCache } from './cache/verify.ts';

@@ -53,6 +53,7 @@ describe('the exported names', () => {
       'machineClock',
       'openCatalogue',
       'openLoader',
+      'openPlace',
       'openTeacher',
       'payloadRow',
       'planPipeline',

@@ -10,8 +10,9 @@ import type { CommitFs } from '../store/commit-fs.ts';
 import { type FoundLease, readLeases } from '../store/shared-lease.ts';
 import { readPartList } from './part-list.ts';
 import { type Snapshot, snapshotFile, snapshotNumbers, tryReadSnapshot } from './snapshot.ts';
-import { spaceFolderName } from './space.ts';
+import { spaceFolderName, spaceIdOf } from './space.ts';
 import { readSpaceFiles } from './space-files.ts';
+import { measuredStatistics } from './statistics/kept-statistics.ts';
 import { allPinnedStatistics, statisticsFile } from './statistics/statistics-files.ts';
 import { type Tag, readTags } from './tags.ts';
 
@@ -82,9 +83,11 @@ export async function collectRoots({ root, clock, fs, keepSnapshots }: RootsOpti
 async function neededStatistics(root: string, parts: readonly string[], fs: CommitFs): Promise<string[]> {
   const folders = new Set(parts.map((file) => file.split('/')[1]!));
   const digests = await allPinnedStatistics(root, fs);
-  for (const { descriptor } of await readSpaceFiles(root, fs))
-    if (descriptor?.codec.statsSha256 !== undefined && folders.has(spaceFolderName(descriptor)))
-      digests.add(descriptor.codec.statsSha256);
+  for (const { descriptor } of await readSpaceFiles(root, fs)) {
+    if (descriptor === null || !folders.has(spaceFolderName(descriptor))) continue;
+    if (descriptor.codec.statsSha256 !== undefined) digests.add(descriptor.codec.statsSha256);
+    for (const digest of await measuredStatistics(root, spaceIdOf(descriptor), fs)) digests.add(digest);
+  }
   return [...digests].map(statisticsFile);
 }
 

@@ -15,7 +15,8 @@ export interface Finding {
     | 'damaged'
     | 'digest'
     | 'row-crc'
-    | 'row-non-finite';
+    | 'row-non-finite'
+    | 'recompute';
   readonly detail: string;
   /** The file itself is as it was written: what it needs is not there. A repair leaves it. */
   readonly isSound?: true;

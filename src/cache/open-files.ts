@@ -2,11 +2,17 @@
  * Files kept open for reading by offset, the longest unused closed first. A file that is being read is never closed under its
  * reader: it is pinned for as long as the read lasts.
  */
-import * as fsp from 'node:fs/promises';
+import type * as fsp from 'node:fs/promises';
+import type { CommitFs } from '../store/commit-fs.ts';
 
 interface OpenFile {
   readonly opening: Promise<fsp.FileHandle>;
   readers: number;
+}
+
+export interface FileToOpen {
+  readonly path: string;
+  readonly fs: CommitFs;
 }
 
 export interface HeldFile {
@@ -19,6 +25,8 @@ export class OpenFiles {
   /** In order of last use. */
   readonly #files = new Map<string, OpenFile>();
   readonly #reads = new Set<Promise<unknown>>();
+  /** Of no use any more, but still being read. */
+  readonly #forgotten = new Set<OpenFile>();
   #closed = false;
   /** Files opened so far. */
   opens = 0;
@@ -29,9 +37,9 @@ export class OpenFiles {
   }
 
   /** Runs `read` with the open file. Rejects with the system error of opening it, or with that of `read`. */
-  async use<T>(path: string, read: (file: fsp.FileHandle) => Promise<T>): Promise<T> {
+  async use<T>({ path, fs }: FileToOpen, read: (file: fsp.FileHandle) => Promise<T>): Promise<T> {
     if (this.#closed) throw new Error(`internal: ${path} is read after its reader was closed`);
-    const reading = this.#read(path, read);
+    const reading = this.#read({ path, fs }, read);
     this.#reads.add(reading);
     try {
       return await reading;
@@ -44,10 +52,10 @@ export class OpenFiles {
    * Keeps a file open until it is released, for readers in other threads: a descriptor belongs to the whole process. Rejects with
    * the system error of opening it.
    */
-  hold(path: string): Promise<HeldFile> {
+  hold(what: FileToOpen): Promise<HeldFile> {
     return new Promise((resolve, reject) => {
       const ended: Promise<void> = this.use(
-        path,
+        what,
         ({ fd }) =>
           new Promise<void>((released) => {
             resolve({
@@ -70,19 +78,34 @@ export class OpenFiles {
     await this.#closeIdle(0);
   }
 
-  async #read<T>(path: string, read: (file: fsp.FileHandle) => Promise<T>): Promise<T> {
-    const file = this.#pin(path);
+  /** Closes a file as soon as nobody reads it, so that the next read opens it anew. */
+  async forget(path: string): Promise<void> {
+    const file = this.#files.get(path);
+    if (file === undefined) return;
+    this.#files.delete(path);
+    this.#forgotten.add(file);
+    await this.#closeForgotten(file);
+  }
+
+  async #read<T>(what: FileToOpen, read: (file: fsp.FileHandle) => Promise<T>): Promise<T> {
+    const file = this.#pin(what);
     try {
       return await read(await file.opening);
     } finally {
       file.readers -= 1;
+      await this.#closeForgotten(file);
       await this.#closeIdle(this.#limit);
     }
   }
 
-  #pin(path: string): OpenFile {
+  async #closeForgotten(file: OpenFile): Promise<void> {
+    if (file.readers > 0 || !this.#forgotten.delete(file)) return;
+    await (await file.opening).close();
+  }
+
+  #pin({ path, fs }: FileToOpen): OpenFile {
     const held = this.#files.get(path);
-    const file = held ?? { opening: fsp.open(path, 'r'), readers: 0 };
+    const file = held ?? { opening: fs.openFile(path), readers: 0 };
     if (held === undefined) {
       this.opens += 1;
       // a file that could not be opened is forgotten, so that the next read tries again

@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import type { SpaceId } from '../core/ids.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
-import { asStoreFailure } from '../store/commit-fs.ts';
+import { type CommitFs, asStoreFailure } from '../store/commit-fs.ts';
 import type { CachedSpace, RowPlace } from './catalogue.ts';
 import { openSpaceCodec } from './codecs/open-space-codec.ts';
 import { normalisedShapeOf, targetShapeOf } from './codecs/stored-tensor.ts';
@@ -77,8 +77,10 @@ export class TargetReader {
   async readStored(space: CachedSpace, key: RowKey): Promise<Uint8Array | null> {
     const place = space.rows.get(key);
     if (place === undefined || place.part.index.ok[place.row] === 0) return null;
-    const bytes = await this.#row(place);
-    if (crc32(bytes) !== place.part.index.crc32[place.row])
+    let bytes = await this.#row(place, space.fs);
+    if (!isIntact(bytes, place) && (await this.#fetchAgain(place, space.fs)))
+      bytes = await this.#row(place, space.fs);
+    if (!isIntact(bytes, place))
       throw new StillhouseError({
         kind: 'integrity',
         what: 'a cached target is damaged: its checksum does not match',
@@ -99,10 +101,18 @@ export class TargetReader {
     return opening;
   }
 
-  async #row(place: RowPlace): Promise<Uint8Array> {
+  /** A local copy may be what is damaged: then the next read fetches another. */
+  async #fetchAgain({ part }: RowPlace, fs: CommitFs): Promise<boolean> {
+    if (!(await fs.dropCopy(part.path))) return false;
+    await this.#files.forget(part.path);
+    this.#resident.forget(part.path);
+    return true;
+  }
+
+  async #row(place: RowPlace, fs: CommitFs): Promise<Uint8Array> {
     const { rowBytes } = place.part.layout;
     const { path } = place.part;
-    const bytes = await this.#bytesOf(place).catch((error: unknown) => {
+    const bytes = await this.#bytesOf(place, fs).catch((error: unknown) => {
       throw systemCodeOf(error) === 'ENOENT' ? goneFailure(path, error) : asStoreFailure(error, path);
     });
     if (bytes.length !== rowBytes)
@@ -119,12 +129,12 @@ export class TargetReader {
   }
 
   /** A row from memory where its part is resident, else from the file; short at the end of a torn one. */
-  async #bytesOf({ part, row }: RowPlace): Promise<Uint8Array> {
+  async #bytesOf({ part, row }: RowPlace, fs: CommitFs): Promise<Uint8Array> {
     const { rowBytes, at } = part.layout;
-    const payload = this.#resident.payloadOf(part, (read) => this.#files.use(part.path, read));
+    const payload = this.#resident.payloadOf(part, (read) => this.#files.use({ path: part.path, fs }, read));
     if (payload) return (await payload).subarray(row * rowBytes, (row + 1) * rowBytes);
     const bytes = new Uint8Array(rowBytes);
-    const { bytesRead } = await this.#files.use(part.path, (file) =>
+    const { bytesRead } = await this.#files.use({ path: part.path, fs }, (file) =>
       file.read(bytes, 0, rowBytes, at.payload + row * rowBytes),
     );
     this.counts.bytes += bytesRead;
@@ -136,6 +146,9 @@ export class TargetReader {
     await this.#files.close();
   }
 }
+
+const isIntact = (bytes: Uint8Array, { part, row }: RowPlace): boolean =>
+  crc32(bytes) === part.index.crc32[row];
 
 /** Shape of what a reader gets. @throws StillhouseError bad-input when the space has no normalised form. */
 export function readShapeOf(space: SpaceDescriptor, form: TargetForm): readonly number[] {

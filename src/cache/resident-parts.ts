@@ -15,6 +15,14 @@ export class ResidentParts {
     this.#onRead = onRead;
   }
 
+  /** Forgets a payload, so that the next one to want it reads it again. */
+  forget(path: string): void {
+    const held = this.#payloads.get(path);
+    if (held === undefined) return;
+    this.#payloads.delete(path);
+    void held.then((bytes) => (this.#roomBytes += bytes.length));
+  }
+
   /** The payload [rows * rowBytes] of a part, or null when there is no room for it. `use` opens the file. */
   payloadOf(
     part: CachedPart,

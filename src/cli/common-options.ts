@@ -4,9 +4,10 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { StillhouseError } from '../core/failure.ts';
 import { PROVIDERS, parseDevices } from '../teachers/devices.ts';
+import { type PlaceOptions, withPlaceOptions } from './place-options.ts';
 import { type WeightsOptions, withWeightsOptions } from './weights-options.ts';
 
-export interface CommonOptions extends WeightsOptions {
+export interface CommonOptions extends WeightsOptions, PlaceOptions {
   readonly out: string;
   readonly cache?: string;
   readonly json: boolean;
@@ -19,9 +20,12 @@ export interface CommonOptions extends WeightsOptions {
 }
 
 export function withCommonOptions(command: Command): Command {
-  return withWeightsOptions(command)
+  return withPlaceOptions(withWeightsOptions(command))
     .option('--out <folder>', 'where runs and, by default, the cache go', 'out')
-    .option('--cache <folder>', 'the target cache (default: <out>/cache)')
+    .option(
+      '--cache <place>',
+      'the target cache: a folder, s3://bucket/prefix or file:/folder (default: <out>/cache)',
+    )
     .option('--json', 'one JSON document on stdout; progress stays on stderr', false)
     .option('--dry-run', 'print the plan and write nothing', false)
     .option('--seed <n>', 'seed of every random choice', wholeNumber('--seed', 0))
@@ -102,6 +106,6 @@ export function runName(text: string): string {
   throw usage('--name', 'lower-case letters, digits and dashes', text);
 }
 
-export function cacheRootOf(options: CommonOptions, fallback = 'cache'): string {
-  return options.cache === undefined ? resolve(options.out, fallback) : resolve(options.cache);
-}
+/** What `--cache` names. */
+export const cacheNameOf = (options: CommonOptions, fallback = 'cache'): string =>
+  options.cache ?? resolve(options.out, fallback);

@@ -7,7 +7,8 @@ import { bindPipeline, type PipelineFile } from '../run/pipeline.ts';
 import { finishRun } from '../stages/finish.ts';
 import { obeyGates } from '../stages/gate-verdict.ts';
 import { STAGES } from '../stages/registry.ts';
-import { type CommonOptions, cacheRootOf } from './common-options.ts';
+import { openCachePlace } from './cache-place.ts';
+import { type CommonOptions, cacheNameOf } from './common-options.ts';
 import { printJson } from './print-json.ts';
 import { progressPrinter } from './progress.ts';
 import { standardError } from './status-line.ts';
@@ -30,10 +31,12 @@ export async function runSession(input: SessionInput): Promise<void> {
   const pipeline = bindPipeline(file, STAGES, path);
   const print = progressPrinter(standardError(), machineClock);
   const started = machineClock.nowIso();
+  const place = await openCachePlace(cacheNameOf(options, pipeline.cache), options);
   const run: RunOptions = {
     outRoot: resolve(options.out),
     runName: pipeline.name,
-    cacheRoot: cacheRootOf(options, pipeline.cache),
+    cacheRoot: place.root,
+    cacheFs: place.fs,
     weights: weightsPlaces(options),
     seed: options.seed ?? pipeline.seed,
     device: options.device,

@@ -37,6 +37,9 @@ export interface ViewFamily {
   readonly flip: number;
 }
 
+/** Random crops where nobody says otherwise. */
+export const RANDOM_VIEWS: Omit<ViewFamily, 'count'> = { area: [0.4, 1], aspect: [3 / 4, 4 / 3], flip: 0.5 };
+
 /** The views of one image: the full one, then `count - 1` random crops that depend only on (seed, imageId). */
 export function viewsOf(family: ViewFamily, seed: number, image: ImageId): View[] {
   const rng = new Rng(seed, 'views', image);

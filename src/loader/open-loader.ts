@@ -6,6 +6,9 @@ import type { Catalogue } from '../cache/catalogue.ts';
 import { codecStatistics } from '../cache/codecs/open-space-codec.ts';
 import type { TargetForm } from '../cache/codecs/target-codec.ts';
 import { readShapeOf } from '../cache/read.ts';
+import { holdCatalogue } from '../cache/reader-lease.ts';
+import { writerNameOf } from '../cache/writer-name.ts';
+import { type Clock, machineClock } from '../core/clock.ts';
 import { StillhouseError } from '../core/failure.ts';
 import { BYTES_OF, type DeliveredAs } from './row-decoder.ts';
 import { type BadRowAction, type BadRowPolicy, absentFailure, noneUsable, policyOf } from './bad-rows.ts';
@@ -50,6 +53,8 @@ export interface LoaderOptions<Label extends string, As extends DeliveredAs> {
   readonly workers?: number;
   /** Batch buffers together; at least two batches. Default: 1 GiB, or two batches where those are more. */
   readonly memoryBytes?: number;
+  /** For the lease that keeps what is read from `gc`. Default: the machine's. */
+  readonly clock?: Clock;
   /** Goes on where this state was taken. */
   readonly state?: LoaderState;
 }
@@ -66,7 +71,7 @@ const MOST_AHEAD = 8;
 export async function openLoader<const Label extends string, As extends DeliveredAs = 'f32'>(
   options: LoaderOptions<Label, As>,
 ): Promise<TargetLoader<Label, As>> {
-  const { batchSize, seed, rank = 0, worldSize = 1, form = 'teacher' } = options;
+  const { batchSize, seed, rank = 0, worldSize = 1, form = 'teacher', clock = machineClock } = options;
   const as: DeliveredAs = options.as ?? 'f32';
   checkWorld(batchSize, rank, worldSize);
   const policy = policyOf(options.policy);
@@ -128,6 +133,13 @@ export async function openLoader<const Label extends string, As extends Delivere
   return new TargetLoader<Label, As>({
     labels: options.spaces,
     spaces: codings,
+    fs: options.snapshot.fs,
+    hold: () =>
+      holdCatalogue(options.snapshot, {
+        clock,
+        fs: options.snapshot.fs,
+        writer: writerNameOf('loader', clock),
+      }),
     tables,
     order,
     layout,

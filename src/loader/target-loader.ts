@@ -4,6 +4,7 @@
  * is closed.
  */
 import { OpenFiles } from '../cache/open-files.ts';
+import type { ReaderLease } from '../cache/reader-lease.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { codedLabel, spaceIdOf } from '../cache/space.ts';
 import type { ImageId, SpaceId, ViewId } from '../core/ids.ts';
@@ -15,6 +16,7 @@ import { BufferPool } from './buffer-pool.ts';
 import { Jobs, type SpaceCoding } from './jobs.ts';
 import { READ_LIMITS, type RowNeed, planReads, withDescriptors } from './read-plan.ts';
 import type { DeliveredAs } from './row-decoder.ts';
+import type { CommitFs } from '../store/commit-fs.ts';
 import type { RowTable } from './row-table.ts';
 import { labelParts } from './space-labels.ts';
 import { type Binding, type LoaderState, stateAt } from './state.ts';
@@ -24,6 +26,10 @@ const OPEN_FILES = 256;
 export interface LoaderInput<As extends DeliveredAs> {
   readonly labels: readonly string[];
   readonly spaces: readonly SpaceCoding[];
+  /** What part files are opened with. */
+  readonly fs: CommitFs;
+  /** Pins what is read until it is released; called before the first read. */
+  readonly hold: () => Promise<ReaderLease>;
   readonly tables: readonly RowTable[];
   readonly order: BatchOrder;
   readonly layout: BatchLayout;
@@ -71,6 +77,7 @@ export class TargetLoader<Label extends string, As extends DeliveredAs> {
   readonly #teacherOf: readonly number[];
   readonly #filling = new Set<Promise<unknown>>();
   #step: number;
+  #lease: Promise<ReaderLease> | null = null;
   #iterating = false;
   #closed = false;
 
@@ -140,6 +147,7 @@ export class TargetLoader<Label extends string, As extends DeliveredAs> {
       while (next < to && ahead.length < this.#pool.limit - 1) ahead.push(this.#start(next++));
     };
     try {
+      await (this.#lease ??= this.#input.hold());
       for (let step = from; step < to && !this.isClosed(); step++) {
         fillAhead();
         const filled = await ahead.shift()!;
@@ -169,6 +177,7 @@ export class TargetLoader<Label extends string, As extends DeliveredAs> {
     await Promise.allSettled(this.#filling);
     await this.#jobs.close();
     await this.#files.close();
+    await (await this.#lease)?.release();
   }
 
   #start(step: number): Promise<Filled<Label, As>> {
@@ -270,7 +279,9 @@ export class TargetLoader<Label extends string, As extends DeliveredAs> {
       });
     });
     const names = [...paths.keys()];
-    const files = await Promise.allSettled(names.map((path) => this.#files.hold(path)));
+    const files = await Promise.allSettled(
+      names.map((path) => this.#files.hold({ path, fs: this.#input.fs })),
+    );
     try {
       const bad: (BadRow & { slot: number; space: number })[] = [];
       const open = wanted.filter(({ file, slot, space, row }) => {

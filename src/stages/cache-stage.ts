@@ -18,7 +18,7 @@ import type { Json } from '../core/canonical-json.ts';
 import { merkleRoot } from '../core/digest.ts';
 import { isStillhouseError } from '../core/failure.ts';
 import type { LedgerRow } from '../images/image-row.ts';
-import { type ViewFamily, viewsOf } from '../images/view.ts';
+import { RANDOM_VIEWS, type ViewFamily, viewsOf } from '../images/view.ts';
 import { type Stage, type StageContext, type StageOutput, asAnyStage } from '../run/stage.ts';
 import { machineClass } from '../store/process-identity.ts';
 import { identifyTeacher } from '../teachers/open-teacher.ts';
@@ -275,9 +275,7 @@ async function published(context: StageContext): Promise<{ readonly n: number } 
 }
 
 function familyOf(views: CacheParams['datasets'][number]['views']): ViewFamily {
-  return typeof views === 'number'
-    ? { count: views, area: [0.4, 1], aspect: [3 / 4, 4 / 3], flip: 0.5 }
-    : views;
+  return typeof views === 'number' ? { count: views, ...RANDOM_VIEWS } : views;
 }
 
 function teacherFacts(manifest: TeacherManifest, group: SpaceGroup): Json {

@@ -23,6 +23,10 @@ export interface CommitFs {
   sizeBytes(path: string): Promise<number>;
   /** Opens a file for reading by offset. */
   openRead(path: string): Promise<RandomAccess>;
+  /** An open local file with these bytes, for reads by descriptor; remote ones are fetched first. */
+  openFile(path: string): Promise<fs.FileHandle>;
+  /** Removes a local copy that turned out wrong, so that the next read fetches it anew; false where there is none. */
+  dropCopy(path: string): Promise<boolean>;
   /** Bytes that can still be written below a folder that exists. */
   freeBytes(path: string): Promise<number>;
 }
@@ -103,6 +107,8 @@ export const nodeFs: CommitFs = {
       throw error;
     }
   },
+  openFile: (path) => fs.open(path, constants.O_RDONLY),
+  dropCopy: () => Promise.resolve(false),
   freeBytes: async (path) => {
     const { bavail, bsize } = await fs.statfs(path);
     return bavail * bsize;

@@ -22,6 +22,8 @@ export function stagingName(base: string): string {
 
 const FORM = /^\.[a-z]+\.([0-9a-f]{8})-(\d+)-[0-9a-f]{12}-\d+\.tmp$/;
 
+export const isStagingName = (name: string): boolean => FORM.test(name);
+
 /** Removes the staging files that dead processes of this host left in a folder; those of living ones stay. Returns how many. */
 export async function dropStaging(folder: string, fs: CommitFs): Promise<number> {
   let dropped = 0;

@@ -16,7 +16,7 @@ import { rowValuesOf } from '../../src/format/tensor-part.ts';
 import type { ImageRow } from '../../src/images/image-row.ts';
 import type { RgbImage } from '../../src/images/rgb-image.ts';
 import { FULL_VIEW, type View, viewIdOf } from '../../src/images/view.ts';
-import type { CommitFs } from '../../src/store/commit-fs.ts';
+import { type CommitFs, nodeFs } from '../../src/store/commit-fs.ts';
 import type { ViewRenderer } from '../../src/teachers/preprocess.ts';
 import { inlineRenderPool } from '../../src/teachers/render-pool.ts';
 import type { TeacherSession } from '../../src/teachers/teacher.ts';
@@ -183,7 +183,7 @@ export async function fill(world: FillWorld) {
   const plan = planCache({
     wanted,
     groups: engines.map(({ group }) => group),
-    catalogue: await openCatalogue(root),
+    catalogue: await openCatalogue(root, { fs }),
     unitRows,
   });
   const result = await fillCache({
@@ -231,11 +231,14 @@ export function reader(options: ConstructorParameters<typeof TargetReader>[0] = 
 }
 
 /** Every target of a cache, read and checked: `label key` -> values, or null where it failed. */
-export async function contentOf(root: string): Promise<Map<string, readonly number[] | null>> {
+export async function contentOf(
+  root: string,
+  fs: CommitFs = nodeFs,
+): Promise<Map<string, readonly number[] | null>> {
   const content = new Map<string, readonly number[] | null>();
   const targets = new TargetReader();
   try {
-    for (const cached of (await openCatalogue(root)).spaces.values())
+    for (const cached of (await openCatalogue(root, { fs })).spaces.values())
       for (const key of cached.rows.keys()) {
         const out = new Float32Array(rowValuesOf(targetShapeOf(cached.descriptor)));
         const ok = await targets.readInto(cached, key, out);

@@ -48,6 +48,8 @@ export function failingFs(options: FailingFsOptions = {}): FailingFs {
     list: (path) => step('list', () => inner.list(path)),
     sizeBytes: (path) => step('sizeBytes', () => inner.sizeBytes(path)),
     openRead: (path) => step('openRead', () => inner.openRead(path)),
+    openFile: (path) => step('openFile', () => inner.openFile(path)),
+    dropCopy: (path) => inner.dropCopy(path),
     freeBytes: (path) => step('freeBytes', () => inner.freeBytes(path)),
   };
 }

@@ -8,9 +8,11 @@ import { z } from 'zod';
 import { canonicalJson } from '../../core/canonical-json.ts';
 import { merkleRoot } from '../../core/digest.ts';
 import { isStillhouseError, systemCodeOf } from '../../core/failure.ts';
+import type { SpaceId } from '../../core/ids.ts';
 import { writeAtomic } from '../../store/atomic.ts';
-import { asStoreFailure } from '../../store/commit-fs.ts';
+import { type CommitFs, asStoreFailure } from '../../store/commit-fs.ts';
 import type { CachedSpace } from '../catalogue.ts';
+import { listOrNone } from '../journal.ts';
 import type { RowKey } from '../row-key.ts';
 import { codedLabel } from '../space.ts';
 import type { FeatureStatistics } from './feature-statistics.ts';
@@ -83,6 +85,20 @@ const noteSchema = z.strictObject({
   keysDigest: z.string(),
   statsSha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
+
+/** sha256 of what was measured of a space. Notes that cannot be read name nothing. */
+export async function measuredStatistics(root: string, id: SpaceId, fs: CommitFs): Promise<string[]> {
+  const folder = join(root, 'statistics', 'measured');
+  const found: string[] = [];
+  for (const name of await listOrNone(folder, fs)) {
+    if (!name.startsWith(`${id}-`)) continue;
+    const note = noteSchema.safeParse(
+      parsedOrNull(Buffer.from(await fs.read(join(folder, name))).toString('utf8')),
+    );
+    if (note.success) found.push(note.data.statsSha256);
+  }
+  return found;
+}
 
 async function noted(space: CachedSpace, keysDigest: string): Promise<KeptStatistics | null> {
   const { root, fs } = space;

@@ -1,37 +1,49 @@
 /** What a cache holds, and whether it can be trusted. */
-import * as fsp from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { openCatalogue } from '../../cache/catalogue.ts';
 import { codecName } from '../../cache/codecs/codec.ts';
+import type { CachePlace } from '../../cache/place.ts';
 import { coverageOf, readDatasets } from '../../cache/datasets.ts';
 import { spaceError } from '../../cache/space-error.ts';
+import { holdCatalogue } from '../../cache/reader-lease.ts';
 import { exactLabel } from '../../cache/space.ts';
 import { writerNameOf } from '../../cache/writer-name.ts';
 import { type VerifyLevel, verifyCache } from '../../cache/verify.ts';
 import type { Json } from '../../core/canonical-json.ts';
 import { machineClock } from '../../core/clock.ts';
 import { StillhouseError, systemCodeOf } from '../../core/failure.ts';
+import { RANDOM_VIEWS } from '../../images/view.ts';
+import type { Recomputed } from '../../stages/recompute-targets.ts';
 import { nodeFs } from '../../store/commit-fs.ts';
 import { errorText } from '../error-text.ts';
+import { openCachePlace } from '../cache-place.ts';
+import { needed } from '../common-options.ts';
+import type { PlaceOptions } from '../place-options.ts';
 import { printJson } from '../print-json.ts';
 import { textTable } from '../table.ts';
+import { type WeightsOptions, weightsPlaces } from '../weights-options.ts';
 
-export interface StoreOptions {
+export interface StoreOptions extends PlaceOptions {
   readonly cache: string;
   readonly json: boolean;
 }
 
-export interface VerifyOptions extends StoreOptions {
-  readonly level: VerifyLevel;
+export interface VerifyOptions extends StoreOptions, WeightsOptions {
+  readonly level: VerifyLevel | 'recompute';
   readonly repair: boolean;
+  readonly sample: number;
+  readonly dataset?: string[];
+  readonly seed?: number;
+  readonly teacher?: string[];
+  readonly views?: number;
+  readonly device: string;
 }
 
 /** @throws StillhouseError bad-input when the folder is no cache. */
 export async function listCache(options: StoreOptions): Promise<void> {
-  await needCache(options.cache);
-  const root = resolve(options.cache);
-  const catalogue = await openCatalogue(root);
-  const datasets = await readDatasets(root, nodeFs);
+  const { root, fs } = await openCache(options);
+  const catalogue = await openCatalogue(root, { fs });
+  const datasets = await readDatasets(root, fs);
   const spaces = [...catalogue.spaces.values()].map((space) => ({
     space: exactLabel(space.descriptor),
     id: space.id,
@@ -85,51 +97,116 @@ export async function listCache(options: StoreOptions): Promise<void> {
 }
 
 /** @throws StillhouseError integrity when something is wrong and was not repaired. */
-export async function checkCache(options: VerifyOptions): Promise<void> {
-  await needCache(options.cache);
+export async function checkCache(options: VerifyOptions, signal: AbortSignal): Promise<void> {
+  const place = await openCache(options);
+  const { root, checkFs: fs } = place;
   const { cache, level, repair } = options;
+  const datasets = options.dataset ?? [];
+  if (level === 'recompute' && datasets.length === 0)
+    throw needed('cache verify --level recompute', '--dataset <folder>');
   const writer = writerNameOf('verify', machineClock);
   const result = await verifyCache({
-    root: resolve(cache),
-    level,
+    root,
+    fs,
+    level: level === 'recompute' ? 'rows' : level,
     repair: repair ? { writer, clock: machineClock } : null,
   });
-  if (options.json) printJson(result as unknown as Json);
+  const again =
+    level === 'recompute' ? await recompute(place, { ...options, dataset: datasets }, signal) : null;
+  const findings = [...result.findings, ...(again?.findings ?? [])];
+  if (options.json)
+    printJson({
+      ...result,
+      level,
+      findings,
+      ...(again === null ? {} : { recomputed: again.spaces }),
+    } as unknown as Json);
   else {
-    process.stdout.write(`${result.parts} parts, ${result.rows} rows, checked at level ${result.level}\n`);
-    const rows = result.findings.map((f) => [f.file, f.problem, f.detail]);
+    process.stdout.write(`${result.parts} parts, ${result.rows} rows, checked at level ${level}\n`);
+    if (again !== null) process.stdout.write(`${recomputedTable(again)}\n`);
+    const rows = findings.map((f) => [f.file, f.problem, f.detail]);
     if (rows.length > 0) process.stdout.write(`${textTable(['file', 'problem', 'detail'], rows)}\n`);
     if (result.repaired + result.dropped > 0)
       process.stdout.write(
         `${result.repaired} files set aside, ${result.dropped} parts taken off the list; the next run computes what they held\n`,
       );
   }
-  const wrong = result.findings.filter(({ problem }) => problem !== 'unlisted');
-  if (wrong.length > 0 && !repair)
+  // what was repaired is in order; nothing repairs a teacher that says something else
+  const wrong = findings.filter(
+    ({ problem }) => problem === 'recompute' || (!repair && problem !== 'unlisted'),
+  );
+  if (wrong.length > 0)
     throw new StillhouseError({
       kind: 'integrity',
       what: `the cache has ${wrong.length} ${wrong.length === 1 ? 'finding' : 'findings'}`,
       where: cache,
-      next: 'run `stillhouse cache verify --repair`, then the run that fills it',
+      next: wrong.every(({ problem }) => problem === 'recompute')
+        ? 'see what changed: the engine, its device or the decoder; `stillhouse cache drop` the space to compute it anew'
+        : 'run `stillhouse cache verify --repair`, then the run that fills it',
     });
 }
 
-/** A mistyped path must not look like an empty cache. */
-export async function needCache(folder: string): Promise<void> {
-  const path = join(resolve(folder), 'FORMAT');
-  await fsp.access(path).catch((error: unknown) => {
+async function recompute(
+  { root, fs }: CachePlace,
+  options: VerifyOptions & { readonly dataset: readonly string[] },
+  signal: AbortSignal,
+): Promise<Recomputed> {
+  const { recomputeTargets } = await import('../../stages/recompute-targets.ts');
+  const catalogue = await openCatalogue(root, { fs });
+  const lease = await holdCatalogue(catalogue, {
+    clock: machineClock,
+    fs,
+    writer: writerNameOf('verify', machineClock),
+  });
+  try {
+    return await recomputeTargets({
+      catalogue,
+      datasets: options.dataset.map((folder) => resolve(folder)),
+      views: { count: options.views ?? 1, ...RANDOM_VIEWS },
+      seed: options.seed ?? 0,
+      teachers: (options.teacher ?? []).map((name) => name.replace(/@[\d,]+$/, '')),
+      loadFrom: { baseFolder: resolve('.'), weights: weightsPlaces(options) },
+      device: options.device,
+      sample: options.sample,
+      signal,
+    });
+  } finally {
+    await lease.release();
+  }
+}
+
+const recomputedTable = ({ spaces }: Recomputed): string =>
+  textTable(
+    ['space', 'rows', 'largest difference', 'tolerance', ''],
+    spaces.map((s) => [
+      s.space,
+      s.rows,
+      s.worst === null ? '-' : s.worst.toPrecision(3),
+      s.tolerance,
+      s.reason ?? '',
+    ]),
+  );
+
+/** The cache that is meant. A mistyped path must not look like an empty one. @throws StillhouseError bad-input when none is there. */
+export async function openCache(options: StoreOptions): Promise<CachePlace> {
+  const place = await openCachePlace(options.cache, options);
+  const path = join(place.root, 'FORMAT');
+  try {
+    await place.fs.read(path);
+  } catch (error) {
     const code = systemCodeOf(error);
     if (code === undefined) throw error;
     throw new StillhouseError(
       {
         kind: 'bad-input',
         what: 'there is no cache here',
-        where: resolve(folder),
-        wanted: 'a folder that holds the file FORMAT',
+        where: place.fs === nodeFs ? place.root : place.name,
+        wanted: 'a file FORMAT in it',
         got: code,
         next: 'name the cache with --cache, or fill one with `stillhouse cache --data ... --teacher ...`',
       },
       error,
     );
-  });
+  }
+  return place;
 }

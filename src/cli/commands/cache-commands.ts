@@ -4,6 +4,7 @@ import type { ExportFormat } from '../../cache/export.ts';
 import type { VerifyLevel } from '../../cache/verify.ts';
 import { oneOf, wholeNumber } from '../common-options.ts';
 import type { ProgramContext } from '../program-context.ts';
+import { withPlaceOptions } from '../place-options.ts';
 import type { StoreOptions, VerifyOptions } from './cache-answers.ts';
 import type { DeriveOptions } from './cache-derive.ts';
 import type { ExportCommandOptions, ImportCommandOptions } from './cache-exchange.ts';
@@ -16,7 +17,12 @@ const LEVELS = Object.keys({
   footers: 1,
   digests: 2,
   rows: 3,
-} satisfies Record<VerifyLevel, number>) as VerifyLevel[];
+  recompute: 4,
+} satisfies Record<VerifyLevel | 'recompute', number>) as (VerifyLevel | 'recompute')[];
+
+const RECOMPUTE_HELP = `
+Level recompute runs the teachers again on sampled rows. --views, --seed and, for manifests of your own, --teacher are those of the
+run that filled the cache.`;
 
 export function addCacheCommands(program: Command, { signal }: ProgramContext): void {
   const cache = program.commands.find((command) => command.name() === 'cache');
@@ -32,9 +38,15 @@ export function addCacheCommands(program: Command, { signal }: ProgramContext): 
   )
     .option('--level <level>', LEVELS.join(' | '), oneOf('--level', LEVELS), 'digests')
     .option('--repair', 'set bad parts aside; their rows are computed again by the next run', false)
+    .option('--sample <n>', 'recompute: rows per space, drawn by --seed', wholeNumber('--sample', 1), 16)
+    .option(
+      '--dataset <folder...>',
+      'recompute: indexed datasets (out/<run>/images), which say where the images lie',
+    )
+    .addHelpText('after', RECOMPUTE_HELP)
     .action(async (_: unknown, command: Command) => {
       const { checkCache } = await import('./cache-answers.ts');
-      await checkCache(command.optsWithGlobals<VerifyOptions>());
+      await checkCache(command.optsWithGlobals<VerifyOptions>(), signal);
     });
   addStats(cache, signal);
   addDerive(cache, signal);
@@ -193,7 +205,7 @@ function addExchange(cache: Command): void {
 }
 
 function withStore(command: Command): Command {
-  return command
-    .option('--cache <folder>', 'the cache', 'out/cache')
-    .option('--json', 'one JSON document on stdout', false);
+  return withPlaceOptions(
+    command.option('--cache <place>', 'the cache: a folder, s3://bucket/prefix or file:/folder', 'out/cache'),
+  ).option('--json', 'one JSON document on stdout', false);
 }

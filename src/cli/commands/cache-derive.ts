@@ -1,11 +1,11 @@
 /** `cache derive`: targets under another codec, from what the cache has, without the teacher. */
-import { resolve } from 'node:path';
 import { openCatalogue } from '../../cache/catalogue.ts';
 import { codecName } from '../../cache/codecs/codec.ts';
 import { type Derivation, planDerivation } from '../../cache/derivation.ts';
 import { type DerivationRequest, requestedDerivations } from '../../cache/derivation-request.ts';
 import { deriveTargets } from '../../cache/derive.ts';
 import type { RowKey } from '../../cache/row-key.ts';
+import type { CachePlace } from '../../cache/place.ts';
 import { spaceError } from '../../cache/space-error.ts';
 import { type SpaceDescriptor, codedLabel, spaceIdOf } from '../../cache/space.ts';
 import {
@@ -17,7 +17,6 @@ import { sampleKeys, sampleViews } from '../../cache/statistics/sample-keys.ts';
 import { CacheWriter } from '../../cache/write.ts';
 import { writerNameOf } from '../../cache/writer-name.ts';
 import { machineClock } from '../../core/clock.ts';
-import { nodeFs } from '../../store/commit-fs.ts';
 import { bytesText } from '../bytes-text.ts';
 import { codecOption } from '../codec-option.ts';
 import { usage } from '../common-options.ts';
@@ -26,7 +25,7 @@ import { printJson } from '../print-json.ts';
 import { progressText } from '../progress.ts';
 import { StatusLine, standardError } from '../status-line.ts';
 import { textTable } from '../table.ts';
-import { type StoreOptions, needCache } from './cache-answers.ts';
+import { type StoreOptions, openCache } from './cache-answers.ts';
 
 export interface DeriveOptions extends StoreOptions {
   readonly codec: readonly string[];
@@ -52,13 +51,13 @@ export async function deriveSpaces(
   if (name === undefined || more.length > 0)
     throw usage('cache derive --codec', 'one codec', options.codec.join(' ') || 'none');
   const codec = codecOption(name);
-  await needCache(options.cache);
-  const root = resolve(options.cache);
-  const requests = requestedDerivations(await openCatalogue(root), names, codec);
+  const place = await openCache(options);
+  const { root, fs } = place;
+  const requests = requestedDerivations(await openCatalogue(root, { fs }), names, codec);
   const planned: Planned[] = [];
   for (const request of requests) {
-    const space = await withPinnedStatistics(root, request.space, nodeFs);
-    planned.push(await planFor(root, request, space));
+    const space = await withPinnedStatistics(root, request.space, fs);
+    planned.push(await planFor(place, request, space));
   }
   if (options.dryRun) {
     tell(
@@ -68,12 +67,16 @@ export async function deriveSpaces(
     return;
   }
   const answers = [];
-  for (const one of planned) answers.push(await carryOut(root, one, { ...options, signal }));
+  for (const one of planned) answers.push(await carryOut(place, one, { ...options, signal }));
   tell(options, answers);
 }
 
-async function planFor(root: string, request: DerivationRequest, space: SpaceDescriptor): Promise<Planned> {
-  const catalogue = await openCatalogue(root, { only: new Set([spaceIdOf(space)]) });
+async function planFor(
+  { root, fs }: CachePlace,
+  request: DerivationRequest,
+  space: SpaceDescriptor,
+): Promise<Planned> {
+  const catalogue = await openCatalogue(root, { only: new Set([spaceIdOf(space)]), fs });
   const present = catalogue.spaces.get(spaceIdOf(space))?.rows;
   const taken = new Set<RowKey>();
   const derivations = request.sources.map((source) => {
@@ -85,10 +88,11 @@ async function planFor(root: string, request: DerivationRequest, space: SpaceDes
 }
 
 async function carryOut(
-  root: string,
+  place: CachePlace,
   planned: Planned,
   options: DeriveOptions & { readonly signal: AbortSignal },
 ): Promise<Answer> {
+  const { root, fs } = place;
   const { signal } = options;
   const status = new StatusLine(standardError());
   const label = codedLabel(planned.space);
@@ -100,10 +104,11 @@ async function carryOut(
       status.status(() => `  ${label}: ${progressText({ done, total, unit }, started, now)}`, now);
     };
   const ready = lacksStatistics(planned.space)
-    ? await measuredFirst(root, planned, { ...options, onProgress: progress('targets measured') })
+    ? await measuredFirst(place, planned, { ...options, onProgress: progress('targets measured') })
     : planned;
   const opened = await CacheWriter.open({
     root,
+    fs,
     writer: writerNameOf('derive', machineClock),
     clock: machineClock,
     onWarning: (text) => status.line(text),
@@ -115,6 +120,7 @@ async function carryOut(
       failed += (
         await deriveTargets({
           root,
+          fs,
           derivation,
           writer: opened.writer,
           signal,
@@ -127,12 +133,12 @@ async function carryOut(
     await opened.writer.abandon();
   }
   const id = spaceIdOf(ready.space);
-  const space = (await openCatalogue(root, { only: new Set([id]) })).spaces.get(id);
+  const space = (await openCatalogue(root, { only: new Set([id]), fs })).spaces.get(id);
   return { ...describe(ready, 'known'), failed, error: space === undefined ? null : spaceError(space) };
 }
 
 async function measuredFirst(
-  root: string,
+  place: CachePlace,
   { request }: Planned,
   options: DeriveOptions & {
     readonly signal: AbortSignal;
@@ -147,15 +153,15 @@ async function measuredFirst(
   });
   const keys = sampleKeys(usable, statisticsViews ?? sampleViews(request.space.shape), seed);
   const space = await measureStatistics({
-    root,
-    fs: nodeFs,
+    root: place.root,
+    fs: place.fs,
     space: request.space,
     source,
     keys,
     signal,
     onProgress,
   });
-  return planFor(root, request, space);
+  return planFor(place, request, space);
 }
 
 interface Answer {

@@ -4,6 +4,7 @@ import { openCatalogue } from '../../cache/catalogue.ts';
 import { type ExportFormat, type ExportValues, exportTargets } from '../../cache/export.ts';
 import { importExport } from '../../cache/import-export.ts';
 import { importTheia } from '../../cache/import-theia.ts';
+import { holdCatalogue } from '../../cache/reader-lease.ts';
 import { spacesNamed } from '../../cache/named-spaces.ts';
 import { CacheWriter } from '../../cache/write.ts';
 import { writerNameOf } from '../../cache/writer-name.ts';
@@ -15,7 +16,8 @@ import { nodeFs } from '../../store/commit-fs.ts';
 import { oneOf } from '../common-options.ts';
 import { printJson } from '../print-json.ts';
 import { textTable } from '../table.ts';
-import { type StoreOptions, needCache } from './cache-answers.ts';
+import { openCachePlace } from '../cache-place.ts';
+import { type StoreOptions, openCache } from './cache-answers.ts';
 
 export interface ExportCommandOptions extends StoreOptions {
   readonly to: string;
@@ -32,9 +34,12 @@ export interface ImportCommandOptions extends StoreOptions {
 
 /** @throws StillhouseError bad-input when a name means no space. */
 export async function exportCache(names: readonly string[], options: ExportCommandOptions): Promise<void> {
-  await needCache(options.cache);
-  const spaces = spacesNamed(await openCatalogue(resolve(options.cache)), names);
+  const { root, fs } = await openCache(options);
+  const catalogue = await openCatalogue(root, { fs });
+  const spaces = spacesNamed(catalogue, names);
   const { format, values, shardRows } = options;
+  const writer = writerNameOf('export', machineClock);
+  const lease = await holdCatalogue(catalogue, { clock: machineClock, fs, writer });
   const done = await exportTargets({
     spaces,
     folder: resolve(options.to),
@@ -42,7 +47,7 @@ export async function exportCache(names: readonly string[], options: ExportComma
     values,
     shardRows,
     fs: nodeFs,
-  });
+  }).finally(() => lease.release());
   if (options.json) printJson(done as unknown as Json);
   else {
     process.stdout.write(
@@ -62,8 +67,8 @@ export async function importIntoCache(
 ): Promise<void> {
   const codec = oneOf('--codec', ['f16', 'f32'] as const)(options.codec.at(-1) ?? 'f16');
   const writer = writerNameOf('import', machineClock);
-  const opened = await CacheWriter.open({ root: resolve(options.cache), writer, clock: machineClock });
-  const into = { root: resolve(options.cache), fs: nodeFs };
+  const into = await openCachePlace(options.cache, options);
+  const opened = await CacheWriter.open({ ...into, writer, clock: machineClock });
   const tars = paths.filter((path) => path.endsWith('.tar'));
   const spaces: { label: string; rows: number }[] = [];
   const unknown: string[] = [];

@@ -1,5 +1,4 @@
 /** `cache stats`: figures of the features in a cache, and how well maps interpolate between the sizes that are there. */
-import { resolve } from 'node:path';
 import { type CachedSpace, openCatalogue } from '../../cache/catalogue.ts';
 import { codecName } from '../../cache/codecs/codec.ts';
 import { spacesNamed } from '../../cache/named-spaces.ts';
@@ -13,7 +12,7 @@ import { printJson } from '../print-json.ts';
 import { progressText } from '../progress.ts';
 import { StatusLine, standardError } from '../status-line.ts';
 import { textTable } from '../table.ts';
-import { type StoreOptions, needCache } from './cache-answers.ts';
+import { type StoreOptions, openCache } from './cache-answers.ts';
 
 export interface StatsOptions extends StoreOptions {
   readonly interpolation: boolean;
@@ -29,8 +28,8 @@ export async function measureCache(
   options: StatsOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  await needCache(options.cache);
-  const spaces = spacesNamed(await openCatalogue(resolve(options.cache)), names).sort(byLabel);
+  const { root, fs } = await openCache(options);
+  const spaces = spacesNamed(await openCatalogue(root, { fs }), names).sort(byLabel);
   const progress = progressLine();
   const measured: Measured[] = [];
   const leftOut: { space: string; reason: string }[] = [];

@@ -1,5 +1,5 @@
 /** Keeping a cache in order: sizes, tags, dropping, collecting, quotas. */
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { openCatalogue } from '../../cache/catalogue.ts';
 import { type CollectOptions, collectGarbage, restoreTrash, spanOption } from '../../cache/collect.ts';
 import { readDatasets } from '../../cache/datasets.ts';
@@ -12,12 +12,12 @@ import { codedLabel } from '../../cache/space.ts';
 import { writerNameOf } from '../../cache/writer-name.ts';
 import { TAG_NAME, readTags, setTag } from '../../cache/tags.ts';
 import { machineClock } from '../../core/clock.ts';
-import { nodeFs } from '../../store/commit-fs.ts';
+import type { CommitFs } from '../../store/commit-fs.ts';
 import { bytesText } from '../bytes-text.ts';
 import { usage } from '../common-options.ts';
 import { printJson } from '../print-json.ts';
 import { textTable } from '../table.ts';
-import { type StoreOptions, needCache } from './cache-answers.ts';
+import { type StoreOptions, openCache } from './cache-answers.ts';
 
 export type DropOptions = StoreOptions;
 
@@ -45,15 +45,15 @@ export interface QuotaOptions extends StoreOptions {
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 async function store(options: StoreOptions) {
-  await needCache(options.cache);
+  const { root, fs } = await openCache(options);
   const writer = writerNameOf('upkeep', machineClock);
-  return { root: resolve(options.cache), writer, clock: machineClock, fs: nodeFs };
+  return { root, writer, clock: machineClock, fs };
 }
 
 /** Bytes of parts, where a row that several datasets share counts for each of them. */
 export async function weighCache(options: StoreOptions): Promise<void> {
   const { root, fs } = await store(options);
-  const catalogue = await openCatalogue(root);
+  const catalogue = await openCatalogue(root, { fs });
   const datasets = await readDatasets(root, fs);
   const spaces = [...catalogue.spaces.values()].map((space) => ({
     space: codedLabel(space.descriptor),
@@ -90,7 +90,7 @@ export async function weighCache(options: StoreOptions): Promise<void> {
     'trash',
     'quarantine',
   ])
-    other[folder] = await folderBytes(join(root, folder));
+    other[folder] = await folderBytes(join(root, folder), fs);
   const answer = {
     root: options.cache,
     spaces,
@@ -133,12 +133,12 @@ export async function weighCache(options: StoreOptions): Promise<void> {
   );
 }
 
-async function folderBytes(path: string): Promise<number> {
+async function folderBytes(path: string, fs: CommitFs): Promise<number> {
   let sum = 0;
-  for (const name of await listOrNone(path, nodeFs)) {
+  for (const name of await listOrNone(path, fs)) {
     const inner = join(path, name);
     const isFile = /\.(arrow|json|safetensors)$/.test(name);
-    sum += isFile ? await nodeFs.sizeBytes(inner) : await folderBytes(inner);
+    sum += isFile ? await fs.sizeBytes(inner) : await folderBytes(inner, fs);
   }
   return sum;
 }

@@ -1,0 +1,208 @@
+/** `cache verify --level recompute`: runs teachers again on sampled rows of a cache. Needs the images, which a cache does not hold. */
+import { join } from 'node:path';
+import type { CachedSpace, Catalogue } from '../cache/catalogue.ts';
+import { openSpaceCodec } from '../cache/codecs/open-space-codec.ts';
+import type { Finding } from '../cache/finding.ts';
+import { TargetReader } from '../cache/read.ts';
+import { RECOMPUTE_TOLERANCE, differenceOf, sampleRows } from '../cache/recompute.ts';
+import { type RowKey, rowKeyOf } from '../cache/row-key.ts';
+import { codedLabel } from '../cache/space.ts';
+import { type Json, canonicalJson } from '../core/canonical-json.ts';
+import { StillhouseError, isStillhouseError } from '../core/failure.ts';
+import { rowValuesOf } from '../format/tensor-part.ts';
+import { placesOf, readDataset } from '../images/dataset-manifest.ts';
+import type { ImageRow } from '../images/image-row.ts';
+import type { Places } from '../images/locate.ts';
+import { loadImage } from '../images/read-image.ts';
+import { type View, type ViewFamily, viewIdOf, viewsOf } from '../images/view.ts';
+import type { EnginePool } from '../teachers/engine-pool.ts';
+import { openEngines } from '../teachers/open-engines.ts';
+import { identifyTeacher } from '../teachers/open-teacher.ts';
+import { preprocessDescription, viewRenderer } from '../teachers/preprocess.ts';
+import { type LoadFrom, type LoadedTeacher, loadTeacher } from '../teachers/registry.ts';
+import { resolveDevices } from '../teachers/resolve-devices.ts';
+import type { TeacherSession } from '../teachers/teacher.ts';
+import { PACKAGE_FOLDER } from './dataset-access.ts';
+
+export interface RecomputeOptions {
+  readonly catalogue: Catalogue;
+  /** Folders of indexed datasets, which say where the images lie. */
+  readonly datasets: readonly string[];
+  /** Views that the targets were computed for. */
+  readonly views: ViewFamily;
+  /** Names or paths of manifests, where the name in the cache is none. */
+  readonly teachers: readonly string[];
+  readonly loadFrom: LoadFrom;
+  readonly device: string;
+  /** Rows per space. */
+  readonly sample: number;
+  /** Of the run that filled the cache; the sample is drawn by it too. */
+  readonly seed: number;
+  readonly signal: AbortSignal;
+}
+
+export interface RecomputedSpace {
+  readonly space: string;
+  readonly id: string;
+  /** Rows that were computed again. */
+  readonly rows: number;
+  /** Of them: the largest difference. Null when none was. */
+  readonly worst: number | null;
+  readonly tolerance: number;
+  /** Why no row was computed again; null when some were. */
+  readonly reason: string | null;
+}
+
+export interface Recomputed {
+  readonly spaces: readonly RecomputedSpace[];
+  readonly findings: readonly Finding[];
+}
+
+interface KnownRow {
+  readonly image: ImageRow;
+  readonly view: View;
+  readonly places: Places;
+}
+
+/** @throws StillhouseError bad-input when a dataset cannot be read, or not a single row could be computed again. */
+export async function recomputeTargets(options: RecomputeOptions): Promise<Recomputed> {
+  const known = await knownRows(options);
+  const given = await Promise.all(options.teachers.map((name) => loadTeacher(name, options.loadFrom)));
+  const { devices } = await resolveDevices(options.device);
+  const engines = openEngines({ devices, memoryLimitBytes: Infinity });
+  const spaces: RecomputedSpace[] = [];
+  const findings: Finding[] = [];
+  const reader = new TargetReader();
+  try {
+    for (const space of options.catalogue.spaces.values()) {
+      options.signal.throwIfAborted();
+      const done = await recomputeSpace(space, { ...options, known, given, engines, reader });
+      spaces.push(done.answer);
+      findings.push(...done.findings);
+    }
+  } finally {
+    await engines.close();
+    await reader.close();
+  }
+  if (spaces.length > 0 && spaces.every(({ rows }) => rows === 0)) throw noneComputed(spaces, options);
+  return { spaces, findings };
+}
+
+async function knownRows({ datasets, views, seed }: RecomputeOptions): Promise<Map<RowKey, KnownRow>> {
+  const known = new Map<RowKey, KnownRow>();
+  for (const folder of datasets) {
+    const { header, rows } = await readDataset(folder);
+    const places = placesOf(header, join(folder, 'dataset.yaml'), [PACKAGE_FOLDER]);
+    for (const image of rows)
+      for (const view of viewsOf(views, seed, image.id))
+        known.set(rowKeyOf({ image: image.id, view: viewIdOf(view) }), { image, view, places });
+  }
+  return known;
+}
+
+interface SpaceWork extends RecomputeOptions {
+  readonly known: ReadonlyMap<RowKey, KnownRow>;
+  readonly given: readonly LoadedTeacher[];
+  readonly engines: EnginePool;
+  readonly reader: TargetReader;
+}
+
+async function recomputeSpace(
+  space: CachedSpace,
+  work: SpaceWork,
+): Promise<{ readonly answer: RecomputedSpace; readonly findings: readonly Finding[] }> {
+  const { descriptor } = space;
+  const tolerance = RECOMPUTE_TOLERANCE[descriptor.codec.id];
+  const label = codedLabel(descriptor);
+  const skipped = (reason: string) => ({
+    answer: { space: label, id: space.id, rows: 0, worst: null, tolerance, reason },
+    findings: [],
+  });
+  if (descriptor.mosaic !== undefined)
+    return skipped('its pictures were shown on mosaics, where their neighbours matter');
+  const keys = sampleRows(space, work, (key) => work.known.has(key));
+  if (keys.length === 0) return skipped('no row belongs to these images and views');
+  const teacher = await teacherOf(space, work);
+  if (typeof teacher === 'string') return skipped(teacher);
+  const session = await work.engines.open({ teacher, sizePx: descriptor.sizePx, batch: 1 });
+  const other = differenceFrom(space, teacher, session);
+  if (other !== null) return skipped(other);
+  const codec = await openSpaceCodec(space.root, descriptor, space.fs);
+  const findings: Finding[] = [];
+  let worst = 0;
+  for (const key of keys) {
+    work.signal.throwIfAborted();
+    const stored = (await work.reader.readStored(space, key))!;
+    const fresh = await answerOf(space, { teacher, session, row: work.known.get(key)! });
+    const difference = differenceOf(space, codec, { stored, fresh });
+    worst = Math.max(worst, difference);
+    if (difference <= tolerance) continue;
+    const { part, row } = space.rows.get(key)!;
+    const detail = `row ${row}: the teacher now says otherwise, by ${difference.toPrecision(3)}; at most ${tolerance} may be`;
+    findings.push({ file: part.entry.file, problem: 'recompute', detail });
+  }
+  return {
+    answer: { space: label, id: space.id, rows: keys.length, worst, tolerance, reason: null },
+    findings,
+  };
+}
+
+/** The teacher that filled a space, or why it is not to be had. */
+async function teacherOf({ descriptor }: CachedSpace, work: SpaceWork): Promise<LoadedTeacher | string> {
+  const { name, weightsSha256 } = descriptor.teacher;
+  let teacher = work.given.find(({ manifest }) => manifest.name === name);
+  try {
+    teacher ??= await loadTeacher(name, work.loadFrom);
+    const identity = await identifyTeacher(teacher, work.device);
+    if (identity.weightsSha256 === weightsSha256) return teacher;
+    return `the weights of ${name} are others now: ${identity.weightsSha256}`;
+  } catch (error) {
+    if (isStillhouseError(error, 'bad-input', 'environment')) return error.failure.what;
+    throw error;
+  }
+}
+
+/** Null when the teacher is asked for what the space holds; engine and its version may differ, for that is what is checked. */
+function differenceFrom(
+  { descriptor }: CachedSpace,
+  { manifest }: LoadedTeacher,
+  session: TeacherSession,
+): string | null {
+  const tap = session[descriptor.tap.kind];
+  const sides: readonly (readonly [string, Json, Json])[] = [
+    ['the preprocessing', descriptor.preprocess, preprocessDescription(manifest)],
+    ['the tap', descriptor.tap.rule, tap?.rule ?? null],
+    ['the shape', [...descriptor.shape], [...(tap?.shape ?? [])]],
+  ];
+  const other = sides.find(([, was, is]) => canonicalJson(was) !== canonicalJson(is));
+  return other === undefined ? null : `${other[0]} of ${manifest.name} is another now`;
+}
+
+interface Question {
+  readonly teacher: LoadedTeacher;
+  readonly session: TeacherSession;
+  readonly row: KnownRow;
+}
+
+async function answerOf({ descriptor }: CachedSpace, question: Question): Promise<Float32Array> {
+  const { teacher, session, row } = question;
+  const renderer = viewRenderer(teacher.manifest, descriptor.sizePx);
+  const rendered = renderer.render(await loadImage(row.image, row.places), row.view);
+  const pixels = new Float32Array(new SharedArrayBuffer(renderer.values * 4));
+  renderer.normaliseInto(rendered, pixels, 0);
+  const answer = (await session.run(pixels, 1))[descriptor.tap.kind];
+  if (answer === null) throw new Error(`internal: ${teacher.manifest.name} has no ${descriptor.tap.kind}`);
+  return answer.subarray(0, rowValuesOf(descriptor.shape));
+}
+
+function noneComputed(spaces: readonly RecomputedSpace[], options: RecomputeOptions): StillhouseError {
+  return new StillhouseError({
+    kind: 'bad-input',
+    what: 'not a single target could be computed again',
+    where: options.catalogue.root,
+    wanted:
+      'images of the cached rows in --dataset, their teachers, and --views and --seed as in the run that filled it',
+    got: [...new Set(spaces.map(({ space, reason }) => `${space}: ${reason ?? ''}`))].join('; '),
+    next: 'name the indexed datasets (out/<run>/images) with --dataset, and manifests of your own with --teacher',
+  });
+}

@@ -1,0 +1,236 @@
+/**
+ * Local copies of objects that never change, up to a number of bytes: what is read again is read from the disk, and what was not read
+ * for longest goes first. Only copies are ever evicted; an object is fetched by one caller while others wait, in pieces side by side,
+ * and counts once its bytes hash to the digest that its name carries.
+ */
+import * as fsp from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import pLimit from 'p-limit';
+import type { Clock } from '../core/clock.ts';
+import { sha256OfFile } from '../core/digest.ts';
+import { StillhouseError, systemCodeOf } from '../core/failure.ts';
+import { asStoreFailure } from './commit-fs.ts';
+import type { ObjectStore } from './object-store.ts';
+import { stagingName } from './staging.ts';
+
+export interface ReplicaOptions {
+  readonly store: ObjectStore;
+  /** Folder of the copies; a copy's path below it is its key. */
+  readonly root: string;
+  /** A single copy may be larger: it is then the only one. */
+  readonly maxBytes: number;
+  /** The hex digits of sha256 that a key carries; null for a key whose object may change, and which is never copied. */
+  readonly digestOf: (key: string) => string | null;
+  readonly clock: Clock;
+  /** Fetched as one range. Default 16 MiB. */
+  readonly pieceBytes?: number;
+}
+
+interface Copy {
+  readonly sizeBytes: number;
+  /** Milliseconds since 1970. */
+  usedAt: number;
+}
+
+const PIECES_AT_ONCE = 4;
+/** A copy that another process evicts between our look and our open is fetched again so often. */
+const TRIES = 5;
+
+export class Replica {
+  readonly counts = { hits: 0, fetches: 0, bytesFetched: 0, evicted: 0 };
+  readonly #options: ReplicaOptions;
+  readonly #fetching = new Map<string, Promise<void>>();
+  /** Keys whose copy is about to be opened. */
+  readonly #pinned = new Map<string, number>();
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options;
+  }
+
+  /** Whether an object of this key may have a copy. */
+  isCopied(key: string): boolean {
+    return this.#options.digestOf(key) !== null;
+  }
+
+  async has(key: string): Promise<boolean> {
+    return (await sizeOrNull(this.#pathOf(key))) !== null;
+  }
+
+  /**
+   * An open copy, which stays readable when it is evicted. Rejects with ENOENT when the object is gone.
+   * @throws StillhouseError integrity when the store gives other bytes than the name says.
+   */
+  async open(key: string): Promise<fsp.FileHandle> {
+    const path = this.#pathOf(key);
+    this.#pinned.set(key, (this.#pinned.get(key) ?? 0) + 1);
+    try {
+      for (let attempt = 1; ; attempt++) {
+        if (await this.has(key)) this.counts.hits += 1;
+        else await this.#fetchOnce(key);
+        try {
+          const file = await fsp.open(path, 'r');
+          await this.#touch(path);
+          return file;
+        } catch (error) {
+          if (systemCodeOf(error) !== 'ENOENT' || attempt === TRIES) throw error;
+        }
+      }
+    } finally {
+      const left = this.#pinned.get(key)! - 1;
+      if (left === 0) this.#pinned.delete(key);
+      else this.#pinned.set(key, left);
+    }
+  }
+
+  async read(key: string): Promise<Uint8Array> {
+    const file = await this.open(key);
+    try {
+      return await file.readFile();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Makes a local file, which has just been uploaded, the copy of its object. */
+  async adopt(key: string, from: string): Promise<void> {
+    const { size } = await fsp.stat(from);
+    await this.#makeRoom(key, size);
+    await fsp.rename(from, this.#pathOf(key));
+  }
+
+  /** Removes the copy. False when there is none. */
+  async forget(key: string): Promise<boolean> {
+    if (!(await this.has(key))) return false;
+    await fsp.rm(this.#pathOf(key), { force: true });
+    return true;
+  }
+
+  #pathOf(key: string): string {
+    return join(this.#options.root, key);
+  }
+
+  #fetchOnce(key: string): Promise<void> {
+    const known = this.#fetching.get(key);
+    if (known) return known;
+    const fetching = this.#fetch(key).finally(() => this.#fetching.delete(key));
+    this.#fetching.set(key, fetching);
+    return fetching;
+  }
+
+  async #fetch(key: string): Promise<void> {
+    const { store } = this.#options;
+    const sizeBytes = await store.head(key);
+    if (sizeBytes === null) throw gone(`${store.url}/${key}`);
+    await this.#makeRoom(key, sizeBytes);
+    const path = this.#pathOf(key);
+    const staged = join(dirname(path), stagingName('fetch'));
+    try {
+      await fsp.mkdir(dirname(path), { recursive: true });
+      await this.#download(key, staged, sizeBytes);
+      await this.#check(key, staged);
+      await fsp.rename(staged, path);
+    } catch (error) {
+      await fsp.rm(staged, { force: true });
+      throw asStoreFailure(error, path);
+    }
+    this.counts.fetches += 1;
+    this.counts.bytesFetched += sizeBytes;
+  }
+
+  async #download(key: string, path: string, sizeBytes: number): Promise<void> {
+    const { store, pieceBytes = 16 << 20 } = this.#options;
+    const limit = pLimit(PIECES_AT_ONCE);
+    const file = await fsp.open(path, 'wx');
+    try {
+      const offsets = Array.from({ length: Math.ceil(sizeBytes / pieceBytes) }, (_, i) => i * pieceBytes);
+      const outcomes = await Promise.allSettled(
+        offsets.map((offset) =>
+          limit(async () => {
+            const bytes = await store.get(key, { offset, length: Math.min(pieceBytes, sizeBytes - offset) });
+            if (bytes === null) throw gone(`${store.url}/${key}`);
+            await file.write(bytes, 0, bytes.length, offset);
+          }),
+        ),
+      );
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #check(key: string, path: string): Promise<void> {
+    const wanted = this.#options.digestOf(key)!;
+    const got = await sha256OfFile(path);
+    if (got.startsWith(wanted)) return;
+    throw new StillhouseError({
+      kind: 'integrity',
+      what: 'the object store gave other bytes than were written',
+      where: `${this.#options.store.url}/${key}`,
+      wanted: `content with a sha256 that starts with ${wanted}`,
+      got,
+      next: 'run `stillhouse cache verify --repair` on the store; the affected rows are computed again by the next run',
+    });
+  }
+
+  async #touch(path: string): Promise<void> {
+    const now = new Date(this.#options.clock.nowIso());
+    try {
+      await fsp.utimes(path, now, now);
+    } catch (error) {
+      // evicted by another process meanwhile: the open file stays
+      if (systemCodeOf(error) !== 'ENOENT') throw error;
+    }
+  }
+
+  /** Evicts what was not used for longest until another `sizeBytes` fit. */
+  async #makeRoom(key: string, sizeBytes: number): Promise<void> {
+    const copies = await this.#copies();
+    let total = [...copies.values()].reduce((sum, copy) => sum + copy.sizeBytes, 0);
+    const oldest = [...copies].sort(([, a], [, b]) => a.usedAt - b.usedAt);
+    for (const [other, copy] of oldest) {
+      if (total + sizeBytes <= this.#options.maxBytes) return;
+      if (other === key || this.#pinned.has(other)) continue;
+      await fsp.rm(this.#pathOf(other), { force: true });
+      total -= copy.sizeBytes;
+      this.counts.evicted += 1;
+    }
+  }
+
+  /** Every copy of every process that shares the folder. */
+  async #copies(): Promise<Map<string, Copy>> {
+    const { root, digestOf } = this.#options;
+    const copies = new Map<string, Copy>();
+    let entries;
+    try {
+      entries = await fsp.readdir(root, { recursive: true, withFileTypes: true });
+    } catch (error) {
+      if (systemCodeOf(error) === 'ENOENT') return copies;
+      throw asStoreFailure(error, root);
+    }
+    for (const entry of entries) {
+      const path = join(entry.parentPath, entry.name);
+      const key = relative(root, path).split(sep).join('/');
+      if (!entry.isFile() || digestOf(key) === null) continue;
+      try {
+        const { size, mtimeMs } = await fsp.stat(path);
+        copies.set(key, { sizeBytes: size, usedAt: mtimeMs });
+      } catch (error) {
+        if (systemCodeOf(error) !== 'ENOENT') throw error;
+      }
+    }
+    return copies;
+  }
+}
+
+/** As a file system says it: callers know what to do about a file that is gone. */
+export const gone = (where: string): Error =>
+  Object.assign(new Error(`ENOENT: no such object, ${where}`), { code: 'ENOENT' });
+
+async function sizeOrNull(path: string): Promise<number | null> {
+  try {
+    return (await fsp.stat(path)).size;
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return null;
+    throw asStoreFailure(error, path);
+  }
+}
