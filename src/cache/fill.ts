@@ -103,6 +103,7 @@ class Fill {
     this.#options = options;
     this.#sessions = new Map(engines.map(({ group, session }) => [group, session]));
     this.#rendererOf = new Map(engines.map(({ group }, i) => [group, i]));
+    const most = mostViews(plan.units);
     this.#batches = new Map(
       engines.map(({ group, session }) => [
         group,
@@ -110,7 +111,7 @@ class Fill {
           rows: session.batch,
           values: session.inputValues,
           // all that the engine has or waits for, one to fill, and those that the views of one image may need besides
-          buffers: 2 * session.lanes + 1 + Math.ceil(mostViews(plan.units, group) / session.batch),
+          buffers: 2 * session.lanes + 1 + Math.ceil((most.get(group) ?? 0) / session.batch),
           onReady: (batch) => this.#start(this.#ask(group, batch)),
         }),
       ]),

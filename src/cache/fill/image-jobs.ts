@@ -57,11 +57,14 @@ function withNeighbours(image: ImageId, views: readonly ViewJob[]): readonly Vie
   ];
 }
 
-/** Most views of one image that one group computes in a unit: so many slots are taken before any is filled. */
-export function mostViews(units: readonly CacheUnit[], group: SpaceGroup): number {
-  let most = 0;
+/** Most views of one image that each group computes in a unit: so many slots are taken before any is filled. */
+export function mostViews(units: readonly CacheUnit[]): Map<SpaceGroup, number> {
+  const most = new Map<SpaceGroup, number>();
   for (const unit of units)
-    for (const { views } of imageJobs(unit))
-      most = Math.max(most, views.filter((view) => view.group === group).length);
+    for (const { views } of imageJobs(unit)) {
+      const counts = new Map<SpaceGroup, number>();
+      for (const { group } of views) counts.set(group, (counts.get(group) ?? 0) + 1);
+      for (const [group, count] of counts) most.set(group, Math.max(count, most.get(group) ?? 0));
+    }
   return most;
 }
