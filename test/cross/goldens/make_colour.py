@@ -1,6 +1,6 @@
 """Writes test/golden/images/colour: small files of every kind of colour, and the sRGB pixels that Pillow and littlecms see in them.
 
-    python test/cross/goldens/make_colour.py
+    python test/cross/goldens/make_colour.py [folder in place of test/golden]
 
 needs numpy and Pillow with littlecms. `reference/` has what Pillow's own operations make of each file in `files/`, as PNG; where
 transformers, which calls convert("RGB") alone, feeds a model something else, `as-fed/` has that, so that a test can say how far it is.
@@ -10,6 +10,7 @@ import io
 import json
 import shutil
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -18,7 +19,8 @@ import PIL.features
 from icc_profile import matrix_profile
 from PIL import Image, ImageCms, ImageOps
 
-OUT = Path(__file__).parents[2] / "golden" / "images" / "colour"
+GOLDEN = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[2] / "golden"
+OUT = GOLDEN / "images" / "colour"
 WIDTH, HEIGHT = 24, 16
 P3 = [(0.680, 0.320), (0.265, 0.690), (0.150, 0.060)]
 ADOBE = [(0.64, 0.33), (0.21, 0.71), (0.15, 0.06)]
@@ -84,11 +86,12 @@ def main() -> None:
         file = encoded(photo, "JPEG", quality=95, subsampling=0, icc_profile=profile)
         converted = ImageCms.profileToProfile(opened(file), source, srgb, renderingIntent=intent)
         keep(f"{name}.jpg", file, converted, opened(file))
-    tagged = ImageCms.ImageCmsProfile(srgb).tobytes()
-    keep("srgb-tagged.png", encoded(photo, "PNG", icc_profile=tagged), photo)
+    tagged = bytearray(ImageCms.ImageCmsProfile(srgb).tobytes())
+    tagged[24:36] = bytes(12)  # the time of its making
+    keep("srgb-tagged.png", encoded(photo, "PNG", icc_profile=bytes(tagged)), photo)
 
     made_with = {"PIL": PIL.__version__, "littlecms": PIL.features.version("littlecms2")}
-    (OUT / "made-with.json").write_text(json.dumps(made_with) + "\n")
+    (OUT / "made-with.json").write_text(json.dumps({"made with": made_with}) + "\n")
 
 
 def keep(name: str, encoded: bytes, reference: Image.Image, as_fed: Image.Image | None = None) -> None:

@@ -1,6 +1,6 @@
 """Writes test/golden/teachers: tiny look-alikes of the teacher families as ONNX files, and what the reference stack makes of them.
 
-    python test/cross/goldens/make_families.py
+    python test/cross/goldens/make_families.py [folder in place of test/golden]
 
 needs torch, transformers, onnx, onnxruntime, safetensors and Pillow. Per family a folder with model.onnx (and other precisions
 of it), and golden.safetensors: features of the PyTorch model on what the processor of transformers makes of each image on Pillow,
@@ -12,6 +12,7 @@ nothing but with other versions.
 import hashlib
 import json
 import shutil
+import sys
 import warnings
 from pathlib import Path
 
@@ -30,7 +31,8 @@ from safetensors.numpy import save_file
 from torch.onnx import register_custom_op_symbolic, symbolic_helper
 from torch.onnx.symbolic_helper import parse_args
 
-OUT = Path(__file__).parents[2] / "golden" / "teachers"
+GOLDEN = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[2] / "golden"
+OUT = GOLDEN / "teachers"
 # the first opset whose Resize can filter, as the models with registers do
 OPSET = 18
 SIDES = {"wide": (90, 50), "tall": (37, 83), "square": (64, 64), "small": (20, 11), "strip": (120, 30)}
@@ -42,6 +44,7 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
     shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
     images = draw_images()
     for look_alike in look_alikes():
         make_family(look_alike, images)
@@ -68,7 +71,7 @@ def versions() -> dict:
 def draw_images() -> dict[str, Image.Image]:
     """Gradients, edges and noise, so that a shift or another kernel shows."""
     folder = OUT / "images"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir()
     images = {}
     for seed, (name, (width, height)) in enumerate(SIDES.items()):
         rng = np.random.default_rng(seed)

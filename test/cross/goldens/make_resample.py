@@ -1,19 +1,21 @@
 """Writes test/golden/images/resample.json: what Pillow makes of the golden images at many sizes and boxes, as digests of the bytes.
 
-    python test/cross/goldens/make_resample.py
+    python test/cross/goldens/make_resample.py [folder in place of test/golden]
 
 needs numpy and Pillow.
 """
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import PIL
 from PIL import Image
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+IMAGES = Path(__file__).parents[2] / "golden" / "teachers" / "images"
+GOLDEN = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[2] / "golden"
 KERNELS = {
     "nearest": Image.Resampling.NEAREST,
     "box": Image.Resampling.BOX,
@@ -29,7 +31,7 @@ SIZES = [(224, 224), (28, 28), (61, 37), (None, 31), (33, None), (1, 1), (7, 200
 def main() -> None:
     rng = np.random.default_rng(20)
     cases = []
-    for path in sorted((GOLDEN / "teachers" / "images").glob("*.png")):
+    for path in sorted(IMAGES.glob("*.png")):
         image = Image.open(path)
         width, height = image.size
         for kernel, resample in KERNELS.items():
@@ -53,7 +55,7 @@ def main() -> None:
                 )
     lines = ",\n    ".join(json.dumps(case) for case in cases)
     out = GOLDEN / "images" / "resample.json"
-    out.parent.mkdir(exist_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(f'{{\n  "made with": {{"PIL": "{PIL.__version__}"}},\n  "cases": [\n    {lines}\n  ]\n}}\n')
     print(len(cases), "cases,", out.stat().st_size, "bytes")
 
