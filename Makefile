@@ -58,6 +58,9 @@ test-browser: $(STAMP) ## the report in headless Chromium; says so when Chromium
 bench-peers: build ## the same work by others, where Python has them (STILLHOUSE_PYTHON): bench:teachers against a PyTorch loop
 	@PEERS=1 npm run --silent bench:teachers
 
+test-gpu: $(STAMP) ## teachers on WebGPU (software Vulkan will do), CUDA and TensorRT; says which cannot run here and why
+	@$(CHECK) build gpu
+
 golden-update: $(STAMP) ## rewrite the golden files, then look at the diff
 	@UPDATE_GOLDEN=1 node_modules/.bin/vitest run --config test/config/vitest.config.ts test/report
 	@git diff --stat -- test/golden

@@ -26,8 +26,14 @@ export interface ProviderTraits {
   readonly mostBatch: number;
   /** Whether several devices can be told apart by index. */
   readonly indexed: boolean;
-  /** onnxruntime's execution providers, best first. */
-  readonly executionProviders: (index: number) => InferenceSession.ExecutionProviderConfig[];
+  /**
+   * onnxruntime's execution providers, best first.
+   * @param cpuNodes names of nodes that the device has no kernel for, where onnxruntime finds that out too late
+   */
+  readonly executionProviders: (
+    index: number,
+    cpuNodes: readonly string[],
+  ) => InferenceSession.ExecutionProviderConfig[];
   /** What a person can install or change when it does not load. */
   readonly needs: string;
 }
@@ -50,7 +56,9 @@ export const PROVIDER_TRAITS: Readonly<Record<Provider, ProviderTraits>> = {
     multiplies: 'f32',
     mostBatch: 64,
     indexed: false,
-    executionProviders: () => ['webgpu'],
+    // an empty list is refused
+    executionProviders: (_, cpuNodes) =>
+      cpuNodes.length === 0 ? ['webgpu'] : [{ name: 'webgpu', forceCpuNodeNames: cpuNodes }],
     needs: 'a GPU with a Vulkan (Linux x64, also libvulkan.so.1), Metal or Direct3D 12 driver',
   },
   cuda: {

@@ -42,6 +42,31 @@ export async function openOnnxNetwork(
   options: OnnxNetworkOptions,
   firstBatch: number,
 ): Promise<TeacherNetwork> {
+  const cpuNodes: string[] = [];
+  for (;;)
+    try {
+      return await openWith({ ...options, cpuNodes }, firstBatch);
+    } catch (error) {
+      const node = nodeWithoutKernel(error);
+      if (node === null || options.device.provider !== 'webgpu' || cpuNodes.includes(node)) throw error;
+      cpuNodes.push(node);
+    }
+}
+
+const NO_KERNEL = /while running \S+ node\. Name:'([^']*)'.*not implemented/is;
+
+/** A node whose kernel says only when it runs that it cannot do what it is asked, such as Resize with antialias on WebGPU. */
+function nodeWithoutKernel(error: unknown): string | null {
+  const message = error instanceof Error && error.cause instanceof Error ? error.cause.message : '';
+  return NO_KERNEL.exec(message)?.[1] ?? null;
+}
+
+interface OpenNetworkOptions extends OnnxNetworkOptions {
+  /** Names of nodes that are left to the CPU. */
+  readonly cpuNodes: readonly string[];
+}
+
+async function openWith(options: OpenNetworkOptions, firstBatch: number): Promise<TeacherNetwork> {
   const { summary, spatial } = options.taps;
   const fetches = [...new Set([summary?.tensor, spatial?.tensor].filter((name) => name !== undefined))];
   const values = options.imageShape.reduce((product, size) => product * size, 1);
@@ -66,6 +91,8 @@ export async function openOnnxNetwork(
     } catch (error) {
       // the caller goes on with fewer rows
       if (isOutOfMemory(error)) throw error;
+      if (NO_KERNEL.test(engineMessage(error)) && options.device.provider !== 'cpu')
+        throw noKernel(options, error);
       const wanted = `a graph that takes ${options.inputDtype} [${dims.join(',')}]`;
       throw misfit(options, wanted, engineMessage(error), error);
     }
@@ -143,7 +170,7 @@ function checkRows(options: OnnxNetworkOptions, name: string, tensor: ort.Tensor
   );
 }
 
-async function createSession(options: OnnxNetworkOptions, batch: number): Promise<ort.InferenceSession> {
+async function createSession(options: OpenNetworkOptions, batch: number): Promise<ort.InferenceSession> {
   const model = await options.modelFor(batch);
   try {
     return await sessionOn(model, options);
@@ -173,12 +200,12 @@ const waiting = { intra_op: { allow_spinning: '0' } };
 
 function sessionOn(
   model: OnnxModelSource,
-  { threads, device: { provider, index } }: OnnxNetworkOptions,
+  { threads, device: { provider, index }, cpuNodes }: OpenNetworkOptions,
 ): Promise<ort.InferenceSession> {
   // errors reach the caller as exceptions; the engine's own log would only print them a second time
   ort.env.logLevel = 'fatal';
   const options: ort.InferenceSession.SessionOptions = {
-    executionProviders: PROVIDER_TRAITS[provider].executionProviders(index ?? 0),
+    executionProviders: PROVIDER_TRAITS[provider].executionProviders(index ?? 0, cpuNodes),
     intraOpNumThreads: threads,
     graphOptimizationLevel: 'all',
     logSeverityLevel: 4,
@@ -194,6 +221,20 @@ function sessionOn(
           ...options,
           extra: { session: { ...waiting, model_external_initializers_file_folder_path: folder } },
         },
+  );
+}
+
+function noKernel({ teacher, sizePx, device }: OnnxNetworkOptions, cause: unknown): StillhouseError {
+  return new StillhouseError(
+    {
+      kind: 'environment',
+      what: 'the device cannot compute an operator of a teacher',
+      where: `${teacher} at ${sizePx} px`,
+      wanted: `operators that onnxruntime has for ${deviceName(device)}`,
+      got: engineMessage(cause).slice(0, 500),
+      next: 'run this teacher with --device cpu',
+    },
+    cause,
   );
 }
 

@@ -95,7 +95,7 @@ async function timeProduct({ provider, index }: Device): Promise<number> {
   // errors reach the caller as exceptions; the engine's own log would only print them a second time
   ort.env.logLevel = 'fatal';
   const session = await ort.InferenceSession.create(productGraph(), {
-    executionProviders: PROVIDER_TRAITS[provider].executionProviders(index ?? 0),
+    executionProviders: PROVIDER_TRAITS[provider].executionProviders(index ?? 0, []),
     logSeverityLevel: 4,
   });
   try {

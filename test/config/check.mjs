@@ -33,6 +33,7 @@ const steps = [
   suite('cross', 'test/config/vitest.cross.config.ts', 'out/cross-results.json'),
   suite('laws', 'test/config/vitest.laws.config.mts', 'out/laws-results.json'),
   suite('demo', 'test/config/vitest.demo.config.ts', 'out/demo-results.json'),
+  suite('gpu', 'test/config/vitest.gpu.config.mts', 'out/gpu-results.json'),
   suite('browser', 'test/config/vitest.browser.config.ts', 'out/browser-results.json'),
 ];
 

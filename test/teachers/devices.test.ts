@@ -38,10 +38,13 @@ describe('the name of a device', () => {
   });
 
   it('stands for nothing but an index in what the providers of CUDA are told', () => {
-    expect(PROVIDER_TRAITS.cuda.executionProviders(2)).toEqual([{ name: 'cuda', deviceId: 2 }]);
-    expect(PROVIDER_TRAITS.tensorrt.executionProviders(1)).toEqual([
+    expect(PROVIDER_TRAITS.cuda.executionProviders(2, [])).toEqual([{ name: 'cuda', deviceId: 2 }]);
+    expect(PROVIDER_TRAITS.tensorrt.executionProviders(1, [])).toEqual([
       { name: 'tensorrt', deviceId: 1 },
       { name: 'cuda', deviceId: 1 },
+    ]);
+    expect(PROVIDER_TRAITS.webgpu.executionProviders(0, ['/Resize'])).toEqual([
+      { name: 'webgpu', forceCpuNodeNames: ['/Resize'] },
     ]);
     for (const provider of PROVIDERS) expect(PROVIDER_TRAITS[provider].needs).not.toBe('');
   });
