@@ -6,11 +6,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { floatFromHalf } from '../../src/core/half.ts';
 import { encodePart } from '../../src/format/tensor-part.ts';
+import { PYTHON, lacksPython } from '../support/moto-server.ts';
 
-const found = spawnSync('python3', ['-c', 'import pyarrow, numpy; print(pyarrow.__version__)'], {
-  encoding: 'utf8',
-});
-const reason = found.status === 0 ? null : 'python3 with pyarrow and numpy is not installed';
+const reason = lacksPython('pyarrow', 'numpy');
 if (reason !== null) console.error(`skipped, not passed: pyarrow reads parts (${reason})`);
 
 describe.skipIf(reason !== null)('pyarrow', () => {
@@ -39,7 +37,7 @@ describe.skipIf(reason !== null)('pyarrow', () => {
       const snippet = /```python\n([\s\S]*?)```/.exec(readme)![1]!;
       const report =
         'import json\nprint(json.dumps({"keys": keys, "usable": usable.tolist(), "shape": maps.shape, "dtype": str(maps.dtype), "values": maps.astype("float64").reshape(-1).tolist()}))';
-      const ran = spawnSync('python3', ['-c', `${snippet}\n${report}`], { cwd: folder, encoding: 'utf8' });
+      const ran = spawnSync(PYTHON, ['-c', `${snippet}\n${report}`], { cwd: folder, encoding: 'utf8' });
       expect(ran.stderr).toBe('');
       const seen = JSON.parse(ran.stdout);
       expect(seen).toMatchObject({

@@ -68,6 +68,39 @@ describe('an output folder that cannot be written', () => {
   });
 });
 
+it('a cache without the right to write can be listed, verified and exported; a run that must write says so', async ({
+  skip,
+}) => {
+  const cwd = await workFolder(3);
+  expect(await cli([...CACHE, '--cache', 'store'], { cwd })).toMatchObject({ code: 0 });
+  const root = process.getuid?.() === 0;
+  if (root && !tried('setpriv', '--version')) skip('root may write anywhere, and setpriv is missing');
+  await chmod(cwd, 0o755);
+  const folders = (await readdir(join(cwd, 'store'), { recursive: true, withFileTypes: true })).filter(
+    (entry) => entry.isDirectory(),
+  );
+  for (const { parentPath, name } of folders) await chmod(join(parentPath, name), 0o555);
+  await chmod(join(cwd, 'store'), 0o555);
+  await mkdir(join(cwd, 'free'));
+  await chmod(join(cwd, 'free'), 0o777);
+  const through = root ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
+  const run = (...args: string[]) =>
+    cli([...args, '--cache', 'store'], { cwd, through, env: { HOME: join(cwd, 'free') } });
+  const listed = await run('cache', 'ls', '--json');
+  if (/EACCES: .*main\.js|Cannot find module/.test(listed.stderr))
+    skip('another user cannot read this checkout');
+  expect(JSON.parse(listed.stdout)).toMatchObject({ spaces: [{ rows: 3 }, { rows: 3 }] });
+  expect(await run('cache', 'verify', '--level', 'rows')).toMatchObject({ code: 0 });
+  const exported = await run('cache', 'export', '--to', join('free', 'exported'));
+  expect(exported, exported.stderr).toMatchObject({ code: 0 });
+  expect(await run(...CACHE, '--out', join('free', 'out'))).toMatchObject({ code: 0 });
+  const more = ['cache', '--data', 'photos', '--teacher', 'tiny.yaml@16', '--out', join('free', 'out')];
+  expect(expectOneMessage(await run(...more), 5)).toMatch(/no permission|not permitted/);
+  expect(expectOneMessage(await run('cache', 'drop', 'tiny'), 5)).toMatch(/no permission|not permitted/);
+  for (const { parentPath, name } of folders) await chmod(join(parentPath, name), 0o755);
+  await chmod(join(cwd, 'store'), 0o755);
+});
+
 describe('a full disk', () => {
   it('is seen before the work starts when there is too little room', async ({ skip }) => {
     const cwd = await workFolder(2);
