@@ -1,5 +1,6 @@
 // `npm run bench:cache`: what a cache costs. Bytes per image under each codec, encode and decode speed, writing against dd, planning
 // 100,000 cached rows. Needs `make setup build`. SMALL=1 runs it in seconds, to see that it runs; its times then mean nothing.
+// ONLY=codecs|writing|plan runs one of the three.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -59,9 +60,9 @@ const table = (rows) => {
 
 const result = { machine: `${cpus().length} x ${cpus()[0].model.trim()}`, rows_planned: ROWS_TO_PLAN };
 try {
-  benchCodecs();
-  await benchWriting();
-  await benchPlan();
+  const only = process.env.ONLY;
+  for (const [name, bench] of Object.entries({ codecs: benchCodecs, writing: benchWriting, plan: benchPlan }))
+    if (only === undefined || only === name) await bench();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
