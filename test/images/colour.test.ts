@@ -19,6 +19,9 @@ const LEVELS: Readonly<Record<string, number>> = {
   'adobe-rgb.png': 1,
   'display-p3.jpg': 1,
   'display-p3.png': 1,
+  // matrices of YUV differ in their last digit; halved chroma is enlarged in another way (14 measured)
+  'avif-444.avif': 1,
+  'avif-420.avif': 15,
 };
 
 const decoded = (path: string): Promise<RgbImage> => decodeImage(readFileSync(path));
@@ -36,7 +39,7 @@ function differenceOf(a: RgbImage, b: RgbImage): { readonly most: number; readon
 
 describe('a decoded file', () => {
   it('has its goldens', () => {
-    expect(FILES).toHaveLength(31);
+    expect(FILES).toHaveLength(35);
     expect(FILES.filter((name) => !existsSync(`${GOLDEN}/reference/${name}.png`))).toEqual([]);
     for (const name of Object.keys(LEVELS)) expect(FILES).toContain(name);
   });

@@ -43,6 +43,11 @@ def main() -> None:
         keep(name, file, opened(file))
     file = encoded(photo, "JPEG", quality=90, subsampling=2, progressive=True)
     keep("progressive.jpg", file, opened(file))
+    noisy = noise()
+    keep("jpeg-420-odd.jpg", (file := encoded(noisy, "JPEG", quality=85, subsampling=2)), opened(file))
+    keep("lossy-odd.webp", (file := encoded(noisy, "WEBP", quality=85)), opened(file))
+    for name, subsampling in (("avif-444.avif", "4:4:4"), ("avif-420.avif", "4:2:0")):
+        keep(name, (file := encoded(photo, "AVIF", quality=90, subsampling=subsampling)), opened(file))
     file = encoded(photo, "WEBP", quality=90)
     keep("lossy.webp", file, opened(file))
 
@@ -110,6 +115,12 @@ def picture() -> Image.Image:
     x, y = np.meshgrid(np.linspace(0, 1, WIDTH), np.linspace(0, 1, HEIGHT))
     channels = [40 + 170 * x, 30 + 180 * y, 60 + 120 * (1 - x) * (0.5 + 0.5 * np.cos(5 * y))]
     return Image.fromarray(np.stack(channels, -1).round().astype(np.uint8))
+
+
+def noise() -> Image.Image:
+    """Colours that change from pixel to pixel, of odd sides: what differs in upsampling chroma differs here."""
+    values = np.random.default_rng(14).integers(0, 256, (27, 41, 3))
+    return Image.fromarray(values.astype(np.uint8))
 
 
 def encoded(image: Image.Image, format: str, **options) -> bytes:
