@@ -46,7 +46,7 @@ audit-laws: $(STAMP) ## p-values and intervals of the audit over 200 seeds
 fault: $(STAMP) ## SIGKILL at random points, damaged bytes
 	@$(CHECK) build fault
 
-cross: $(STAMP) ## read what we write with other implementations (pyarrow, where Python has it)
+cross: $(STAMP) ## other implementations: pyarrow, DuckDB, datasets, PyTorch, an S3 server, where Python has them
 	@$(CHECK) build cross
 
 test-demo: $(STAMP) ## the demo's promises: figures, reuse, one teacher removed, SIGKILL (about 10 minutes)

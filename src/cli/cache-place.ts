@@ -9,6 +9,8 @@ import type { PlaceOptions } from './place-options.ts';
 /** @throws StillhouseError usage for a URL that names no store, or an endpoint that is none. */
 export function openCachePlace(cache: string, options: PlaceOptions): Promise<CachePlace> {
   const env = process.env;
+  // the pinned client works on Node 20; that later ones will not is nothing a user of this program can act on
+  env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   const endpoint = options.s3Endpoint || env['AWS_ENDPOINT_URL_S3'] || env['AWS_ENDPOINT_URL'] || undefined;
   if (endpoint !== undefined && !(URL.canParse(endpoint) && /^https?:\/\//.test(endpoint)))
     throw badEndpoint(endpoint);

@@ -33,6 +33,8 @@ interface Copy {
 }
 
 const PIECES_AT_ONCE = 4;
+/** Other processes that share the folder are noticed after so many fetches at the latest. */
+const COUNT_EVERY = 64;
 /** A copy that another process evicts between our look and our open is fetched again so often. */
 const TRIES = 5;
 
@@ -40,6 +42,9 @@ export class Replica {
   readonly counts = { hits: 0, fetches: 0, bytesFetched: 0, evicted: 0 };
   readonly #options: ReplicaOptions;
   readonly #fetching = new Map<string, Promise<void>>();
+  /** Bytes of all copies as last counted, with those fetched since; null before the first count. */
+  #totalBytes: number | null = null;
+  #sinceCount = 0;
   /** Keys whose copy is about to be opened. */
   readonly #pinned = new Map<string, number>();
 
@@ -184,16 +189,28 @@ export class Replica {
 
   /** Evicts what was not used for longest until another `sizeBytes` fit. */
   async #makeRoom(key: string, sizeBytes: number): Promise<void> {
+    const { maxBytes } = this.#options;
+    this.#sinceCount += 1;
+    if (
+      this.#totalBytes !== null &&
+      this.#sinceCount < COUNT_EVERY &&
+      this.#totalBytes + sizeBytes <= maxBytes
+    ) {
+      this.#totalBytes += sizeBytes;
+      return;
+    }
     const copies = await this.#copies();
     let total = [...copies.values()].reduce((sum, copy) => sum + copy.sizeBytes, 0);
     const oldest = [...copies].sort(([, a], [, b]) => a.usedAt - b.usedAt);
     for (const [other, copy] of oldest) {
-      if (total + sizeBytes <= this.#options.maxBytes) return;
+      if (total + sizeBytes <= maxBytes) break;
       if (other === key || this.#pinned.has(other)) continue;
       await fsp.rm(this.#pathOf(other), { force: true });
       total -= copy.sizeBytes;
       this.counts.evicted += 1;
     }
+    this.#totalBytes = total + sizeBytes;
+    this.#sinceCount = 0;
   }
 
   /** Every copy of every process that shares the folder. */
