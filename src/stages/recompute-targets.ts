@@ -16,10 +16,13 @@ import type { Places } from '../images/locate.ts';
 import { loadImage } from '../images/read-image.ts';
 import { type View, type ViewFamily, viewIdOf, viewsOf } from '../images/view.ts';
 import type { EnginePool } from '../teachers/engine-pool.ts';
+import { mosaicSession } from '../teachers/mosaic/mosaic-session.ts';
+import { canvasesOf } from '../teachers/mosaic/neighbours.ts';
 import { openEngines } from '../teachers/open-engines.ts';
 import { identifyTeacher } from '../teachers/open-teacher.ts';
-import { preprocessDescription, viewRenderer } from '../teachers/preprocess.ts';
+import { preprocessDescription } from '../teachers/preprocess.ts';
 import { type LoadFrom, type LoadedTeacher, loadTeacher } from '../teachers/registry.ts';
+import { rendererOf } from '../teachers/render-pool.ts';
 import { resolveDevices } from '../teachers/resolve-devices.ts';
 import type { TeacherSession } from '../teachers/teacher.ts';
 import { PACKAGE_FOLDER } from './dataset-access.ts';
@@ -118,13 +121,13 @@ async function recomputeSpace(
     answer: { space: label, id: space.id, rows: 0, worst: null, tolerance, reason },
     findings: [],
   });
-  if (descriptor.mosaic !== undefined)
-    return skipped('its pictures were shown on mosaics, where their neighbours matter');
   const keys = sampleRows(space, work, (key) => work.known.has(key));
   if (keys.length === 0) return skipped('no row belongs to these images and views');
   const teacher = await teacherOf(space, work);
   if (typeof teacher === 'string') return skipped(teacher);
-  const session = await work.engines.open({ teacher, sizePx: descriptor.sizePx, batch: 1 });
+  const { mosaic, sizePx } = descriptor;
+  const engine = await work.engines.open({ teacher, sizePx: mosaic?.canvasPx ?? sizePx, batch: 1 });
+  const session = mosaic === undefined ? engine : mosaicSession(engine, mosaic, teacher.manifest);
   const other = differenceFrom(space, teacher, session);
   if (other !== null) return skipped(other);
   const codec = await openSpaceCodec(space.root, descriptor, space.fs);
@@ -186,13 +189,20 @@ interface Question {
 
 async function answerOf({ descriptor }: CachedSpace, question: Question): Promise<Float32Array> {
   const { teacher, session, row } = question;
-  const renderer = viewRenderer(teacher.manifest, descriptor.sizePx);
-  const rendered = renderer.render(await loadImage(row.image, row.places), row.view);
-  const pixels = new Float32Array(new SharedArrayBuffer(renderer.values * 4));
-  renderer.normaliseInto(rendered, pixels, 0);
-  const answer = (await session.run(pixels, 1))[descriptor.tap.kind];
-  if (answer === null) throw new Error(`internal: ${teacher.manifest.name} has no ${descriptor.tap.kind}`);
-  return answer.subarray(0, rowValuesOf(descriptor.shape));
+  const { mosaic, sizePx, shape, tap } = descriptor;
+  // on a mosaic with the same neighbours as then: the space says which
+  const views = mosaic === undefined ? [row.view] : canvasesOf(mosaic, row.image.id, [row.view])[0]!.views;
+  const renderer = rendererOf({ manifest: teacher.manifest, sizePx, isTile: mosaic !== undefined });
+  const image = await loadImage(row.image, row.places);
+  const pixels = new Float32Array(new SharedArrayBuffer(views.length * renderer.values * 4));
+  views.forEach((view, i) =>
+    renderer.normaliseInto(renderer.render(image, view), pixels, i * renderer.values),
+  );
+  const answer = (await session.run(pixels, views.length))[tap.kind];
+  if (answer === null) throw new Error(`internal: ${teacher.manifest.name} has no ${tap.kind}`);
+  const at = views.findIndex((view) => viewIdOf(view) === viewIdOf(row.view));
+  const width = rowValuesOf(shape);
+  return answer.subarray(at * width, (at + 1) * width);
 }
 
 function noneComputed(spaces: readonly RecomputedSpace[], options: RecomputeOptions): StillhouseError {

@@ -1,6 +1,6 @@
 // `node test/bench/mosaic.mjs [teacher] [tile px] [k] [images]`: how far a tile's map moves on a mosaic, and what it costs. Cosines of
 // the full view's map, mean and worst cell, over images: against the same picture alone, and when its neighbours change from views
-// of the same image (the rule, decision 0012) to other images or to padding. Needs `make build`; times mean something on a quiet machine.
+// of the same image (the rule, decision 0013) to other images or to padding. Needs `make build`; times mean something on a quiet machine.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { meanCosine } from '../../dist/cache/statistics/interpolation.js';

@@ -6,6 +6,8 @@ import { stringify } from 'yaml';
 import { openCatalogue } from '../../src/cache/catalogue.ts';
 import { TargetReader } from '../../src/cache/read.ts';
 import { codedLabel } from '../../src/cache/space.ts';
+import { RANDOM_VIEWS } from '../../src/images/view.ts';
+import { recomputeTargets } from '../../src/stages/recompute-targets.ts';
 import { asFile, noise } from '../images/tiny-images.ts';
 import { CELL_PX, attentionManifest, attentionOnnx } from '../support/attention-teacher.ts';
 import { failing } from '../support/failing.ts';
@@ -81,6 +83,24 @@ describe('targets of a mosaic', () => {
 
     await rm(join(folder, 'photos', '2.png'));
     expect((await smallRun(folder, stages(4))).written).toBe(0);
+  });
+
+  it('are computed again to the same bits by cache verify, each among the neighbours that its space names', async () => {
+    const folder = await photos([0, 1]);
+    await smallRun(folder, stages(5));
+    const { spaces, findings } = await recomputeTargets({
+      catalogue: await openCatalogue(join(folder, 'out', 'cache')),
+      datasets: [join(folder, 'out', 'small', 'images')],
+      views: { count: 5, ...RANDOM_VIEWS },
+      seed: 3,
+      teachers: ['attentive.yaml'],
+      loadFrom: { baseFolder: folder },
+      device: 'cpu',
+      sample: 100,
+      signal: new AbortController().signal,
+    });
+    expect(findings).toEqual([]);
+    expect(spaces).toMatchObject([{ rows: 10, worst: 0, reason: null }]);
   });
 
   it('are others under another seed or other views: another space, never another value in the same one', async () => {

@@ -1,7 +1,7 @@
 /**
  * Which pictures share a canvas. A teacher with global attention sees the whole canvas, so a tile's map depends on its neighbours, and
  * a target must depend on nothing but image, view and space. Neighbours are therefore views of the same image: the endless sequence of
- * views of (seed, image) is cut into runs of k k, whatever part of it is wanted, and however many images there are (decision 0012).
+ * views of (seed, image) is cut into runs of k k, whatever part of it is wanted, and however many images there are (decision 0013).
  */
 import type { ImageId } from '../../core/ids.ts';
 import { type View, type ViewFamily, viewIdOf, viewsOf } from '../../images/view.ts';

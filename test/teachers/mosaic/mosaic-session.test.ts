@@ -1,4 +1,4 @@
-/** What a mosaic does to teachers that see near, in windows, or all over; figures are those of decision 0012. */
+/** What a mosaic does to teachers that see near, in windows, or all over; figures are those of decision 0013. */
 import { describe, expect, it } from 'vitest';
 import { Rng } from '../../../src/core/rng.ts';
 import type { TeacherSession } from '../../../src/teachers/teacher.ts';
@@ -151,7 +151,7 @@ describe('a tile on a mosaic', () => {
     // only the first window of 4 cells lies within the tile of 6
     expect(across.still).toEqual(cells((cell) => seamless(cell, 2)));
     expect(global.still).toEqual([]);
-    // what decision 0012 tells
+    // what decision 0013 tells
     expect(figures.map(({ mean }) => Number(mean.toFixed(2)))).toEqual([0.97, 0.94, 0.86, 0.81]);
     expect(figures.map(({ worst }) => Number(worst.toFixed(2)))).toEqual([0.8, 0.43, 0.32, 0.38]);
   });
