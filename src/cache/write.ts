@@ -15,6 +15,7 @@ import { type SharedLease, holdLease, readLeases } from '../store/shared-lease.t
 import { stageFile } from '../store/stage-file.ts';
 import { ensureCache } from './catalogue.ts';
 import { type CodecError, CODEC_ERROR } from './codecs/codec-error.ts';
+import { writeInverse } from './codecs/inverse-file.ts';
 import { type PartEntry, type Spent, appendJournal } from './journal.ts';
 import { publishSnapshot } from './publish.ts';
 import { type Quota, type Usage, addUsage, checkQuota, readQuota, usageOf } from './quota.ts';
@@ -189,6 +190,7 @@ export class CacheWriter {
     const folder = spaceFolderName(space);
     if (this.#registered.has(folder)) return;
     await registerSpace(this.#options.root, space, this.#fs);
+    await writeInverse(this.#options.root, space, this.#fs);
     this.#registered.add(folder);
   }
 

@@ -1,7 +1,10 @@
 /**
  * IEEE 754 binary16 as bits. Node 20 has no Float16Array, and apache-arrow's own builder corrupts values
- * (formats-and-loaders.md §3.2), so conversion is ours: round to nearest, ties to even, overflow to infinity, NaN kept.
+ * (formats-and-loaders.md §3.2), so conversion is ours: round to nearest, ties to even, overflow to infinity; a NaN stays one, with as
+ * much of its payload as fits.
  */
+
+import { decodeHalves, encodeHalves } from './half-kernels.ts';
 
 const scratchF32 = new Float32Array(1);
 const scratchU32 = new Uint32Array(scratchF32.buffer);
@@ -15,7 +18,8 @@ export function halfFromFloat(value: number): number {
 function halfBits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7e00 | ((magnitude >>> 13) & 0x1ff); // NaN, quiet, top payload bits kept
+  // NaN: the top payload bits are kept; where those are none, it is the quiet one
+  if (magnitude > 0x7f800000) return sign | 0x7c00 | ((magnitude >>> 13) & 0x3ff || 0x200);
   if (magnitude >= 0x477ff000) return sign | 0x7c00; // 65520 and above round to infinity
   if (magnitude >= 0x38800000) {
     // normal: drop 13 bits; adding 0xfff plus the lowest kept bit rounds ties to even, a carry moves into the exponent
@@ -33,41 +37,47 @@ function halfBits(bits: number): number {
 
 /** Exact: every binary16 value is a float32. */
 export function floatFromHalf(bits: number): number {
-  return table()[bits & 0xffff]!;
+  scratchU32[0] = floatBits(bits & 0xffff);
+  return scratchF32[0]!;
 }
 
-let cached: Float32Array | undefined;
-
-/** All 65,536 values; 256 KiB, built once. */
-function table(): Float32Array {
-  if (cached) return cached;
-  const values = new Float32Array(0x10000);
-  for (let bits = 0; bits < 0x10000; bits++) {
-    const exponent = (bits >>> 10) & 0x1f;
-    const mantissa = bits & 0x3ff;
-    const magnitude =
-      exponent === 0x1f
-        ? mantissa === 0
-          ? Infinity
-          : NaN
-        : exponent === 0
-          ? mantissa * 2 ** -24
-          : (1024 + mantissa) * 2 ** (exponent - 25);
-    values[bits] = bits & 0x8000 ? -magnitude : magnitude;
-  }
-  cached = values;
-  return values;
+function floatBits(bits: number): number {
+  const sign = (bits & 0x8000) << 16;
+  const magnitude = bits & 0x7fff;
+  if (magnitude >= 0x7c00) return sign | 0x7f800000 | ((magnitude & 0x3ff) << 13);
+  if (magnitude >= 0x400) return sign | ((magnitude << 13) + 0x38000000);
+  scratchF32[0] = magnitude * 2 ** -24;
+  return sign | scratchU32[0]!;
 }
+
+/** Shorter arrays are not worth the way into the kernels' memory. */
+const FEW = 128;
 
 /** Encodes float32 values into binary16 bits, in place of `out` when given. Shapes: [n] -> [n]. */
 export function encodeHalf(
   values: Float32Array,
   out: Uint16Array = new Uint16Array(values.length),
 ): Uint16Array {
+  encodeHalfMost(values, out);
+  return out;
+}
+
+/**
+ * The same, and tells the largest magnitude among the values: infinity, or NaN when one is. Shapes: [n] -> [n].
+ * @throws Error (a defect) when `out` has not enough room.
+ */
+export function encodeHalfMost(values: Float32Array, out: Uint16Array): number {
   checkRoom(values, out);
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  for (let i = 0; i < bits.length; i++) out[i] = halfBits(bits[i]!);
-  return out;
+  let most = 0;
+  if (bits.length >= FEW) most = encodeHalves(bits, out);
+  else
+    for (let i = 0; i < bits.length; i++) {
+      out[i] = halfBits(bits[i]!);
+      most = Math.max(most, bits[i]! & 0x7fffffff);
+    }
+  scratchU32[0] = most;
+  return scratchF32[0]!;
 }
 
 /** Decodes binary16 bits into float32 values, in place of `out` when given. Shapes: [n] -> [n]. */
@@ -76,8 +86,10 @@ export function decodeHalf(
   out: Float32Array = new Float32Array(bits.length),
 ): Float32Array {
   checkRoom(bits, out);
-  const values = table();
-  for (let i = 0; i < bits.length; i++) out[i] = values[bits[i]!]!;
+  // as bits: a number on its way through the engine may lose the payload of a NaN
+  const floats = new Uint32Array(out.buffer, out.byteOffset, out.length);
+  if (bits.length >= FEW) decodeHalves(bits, floats);
+  else for (let i = 0; i < bits.length; i++) floats[i] = floatBits(bits[i]!);
   return out;
 }
 

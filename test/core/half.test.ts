@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { decodeHalf, encodeHalf, floatFromHalf, halfFromFloat } from '../../src/core/half.ts';
+import { decodeHalf, encodeHalf, encodeHalfMost, floatFromHalf, halfFromFloat } from '../../src/core/half.ts';
 import { Rng } from '../../src/core/rng.ts';
 
 const INFINITY = 0x7c00;
@@ -39,6 +40,8 @@ const bitsOfFloat = (value: number): number => {
   f32[0] = value;
   return u32[0]!;
 };
+
+const bytesOf = (array: Uint16Array): Uint8Array => new Uint8Array(array.buffer);
 
 describe('binary16', () => {
   it('gives all 65,536 patterns back, a NaN as some NaN', () => {
@@ -108,12 +111,26 @@ describe('binary16', () => {
     expect(halfFromFloat(value)).toBe(bits);
   });
 
-  it('keeps NaN a quiet NaN, whatever its payload', () => {
-    const floats = Uint32Array.of(0x7f800001, 0x7fc00000, 0x7fffffff, 0xff800001, 0xffc01234);
+  it('gives all 65,536 patterns back through arrays, every NaN with its payload', () => {
+    const all = Uint16Array.from({ length: 0x10000 }, (_, bits) => bits);
+    expect(Buffer.compare(bytesOf(encodeHalf(decodeHalf(all))), bytesOf(all))).toBe(0);
+  });
+
+  it('keeps a NaN one, with the top of its payload, quiet where that is empty', () => {
+    const floats = Uint32Array.of(0x7f800001, 0x7fc00000, 0x7fffffff, 0xff800001, 0xffc02000);
     const bits = [...encodeHalf(new Float32Array(floats.buffer))];
-    for (const pattern of bits) expect(pattern & 0x7e00).toBe(0x7e00);
-    expect(bits.map((pattern) => pattern >> 15)).toEqual([0, 0, 0, 1, 1]);
+    expect(bits).toEqual([0x7e00, 0x7e00, 0x7fff, 0xfe00, 0xfe01]);
     expect(halfFromFloat(NaN) & 0x7e00).toBe(0x7e00);
+  });
+
+  it('rounds as numpy does: special values, ties, random patterns (test/cross/goldens/make_half.py)', () => {
+    const golden = JSON.parse(readFileSync('test/golden/half/numpy.json', 'utf8')) as Record<string, string>;
+    const patterns = (text: string, digits: number): number[] =>
+      text.match(new RegExp(`.{${digits}}`, 'g'))!.map((hex) => parseInt(hex, 16));
+    const floats = Uint32Array.from(patterns(golden['float32']!, 8));
+    expect(floats.length).toBeGreaterThan(900);
+    const halves = encodeHalf(new Float32Array(floats.buffer));
+    expect([...halves]).toEqual(patterns(golden['float16']!, 4));
   });
 
   it('converts whole arrays as it does single values, also in the middle of a buffer', () => {
@@ -122,6 +139,29 @@ describe('binary16', () => {
     const encoded = encodeHalf(values);
     expect([...encoded]).toEqual([...values].map(halfFromFloat));
     expect([...decodeHalf(encoded)]).toEqual([...encoded].map(floatFromHalf));
+  });
+
+  it('converts arrays of any length with the bits of single values, whatever their patterns', () => {
+    const rng = new Rng(4, 'lengths');
+    for (const length of [1, 127, 128, 129, 4096, 4097, 20_001]) {
+      // anything; magnitudes that binary16 has; of those, the ones half-way between two halves
+      const bits = Uint32Array.from({ length }, (_, i) => {
+        if (i % 3 === 0) return rng.uint32();
+        const near = ((96 + rng.below(50)) << 23) | (rng.uint32() & 0x807fffff);
+        return i % 3 === 1 ? near : (near & ~0x1fff) | 0x1000;
+      });
+      const values = new Float32Array(bits.buffer);
+      const halves = new Uint16Array(length);
+      const most = encodeHalfMost(values, halves);
+      const wrong = [...values].filter(
+        (value, i) => !Number.isNaN(value) && halfFromFloat(value) !== halves[i],
+      );
+      expect(wrong).toEqual([]);
+      const largest = bits.reduce((all, pattern) => Math.max(all, pattern & 0x7fffffff), 0);
+      expect(most).toEqual(floatOfBits(largest));
+      const floats = decodeHalf(halves);
+      expect([...halves].filter((half, i) => !Object.is(floatFromHalf(half), floats[i]))).toEqual([]);
+    }
   });
 
   it('writes into the array it is given and nowhere else', () => {

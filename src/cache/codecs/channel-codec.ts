@@ -7,7 +7,7 @@
  * measured. What lies beyond is moved to the border and counted.
  */
 import { rowValuesOf } from '../../format/tensor-part.ts';
-import { compareRow, precisionOf } from './codec-error.ts';
+import { STANDARDISED_EVERY, compareStandardised, precisionOf, rowComparison } from './codec-error.ts';
 import { halfSource } from './half-source.ts';
 import { type CodedShape, storedTensorOf, targetShapeOf } from './stored-tensor.ts';
 import type { CodecStatistics, TargetCodec } from './target-codec.ts';
@@ -39,6 +39,8 @@ export function channelCodec(coded: CodedShape, statistics: CodecStatistics): Ta
   const length = rowValuesOf(targetShapeOf(coded));
   const decoded = new Float32Array(length);
   const precision = precisionOf(statistics.std);
+  const compare = rowComparison(channels);
+  let encoded = 0;
   return {
     stored: storedTensorOf(coded),
     encode: (values, row, sums) => {
@@ -55,7 +57,9 @@ export function channelCodec(coded: CodedShape, statistics: CodecStatistics): Ta
           decoded[at + c] = zero[c]! + scale[c]! * code;
         }
       sums.clipped += clipped;
-      compareRow({ source: source.values, decoded, channels, precision }, sums);
+      compare({ source: source.values, decoded }, sums);
+      if (encoded++ % STANDARDISED_EVERY === 0)
+        compareStandardised({ source: source.values, decoded, channels }, precision, sums);
       return null;
     },
     decode: (row, out, form) => {

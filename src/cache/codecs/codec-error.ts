@@ -4,6 +4,7 @@
  * distillation loss on standardised targets sees.
  */
 import { z } from 'zod';
+import { PAIR_SUMS, PairSums } from '../../core/linear-algebra/pair-sums.ts';
 
 const meanAndWorst = z.strictObject({ mean: z.number(), worst: z.number() });
 export const codecErrorSchema = z.strictObject({
@@ -102,35 +103,29 @@ export interface ComparedRow {
   readonly source: Float32Array;
   readonly decoded: Float32Array;
   readonly channels: number;
-  /** 1 / variance of each channel, [channels]; null where it is not known. */
-  readonly precision: Float64Array | null;
 }
 
 /** Adds every token of a row. Two zero tokens agree; a zero token and another have cosine 0. */
-export function compareRow(
-  { source, decoded, channels, precision }: ComparedRow,
-  sums: CodecErrorSums,
-): void {
-  for (let at = 0; at < source.length; at += channels) {
-    let [dot, square, decodedSquare, error, standardised] = [0, 0, 0, 0, 0];
-    for (let c = 0; c < channels; c++) {
-      const x = source[at + c]!;
-      const y = decoded[at + c]!;
-      const difference = (x - y) * (x - y);
-      dot += x * y;
-      square += x * x;
-      decodedSquare += y * y;
-      error += difference;
-      if (precision !== null) standardised += difference * precision[c]!;
-    }
-    sums.addToken(cosineOf(dot, square, decodedSquare), error / channels);
-    if (precision !== null) sums.addStandardised(standardised / channels);
-  }
+export function rowComparison(
+  channels: number,
+): (row: Omit<ComparedRow, 'channels'>, sums: CodecErrorSums) => void {
+  const pairs = new PairSums(channels);
+  let found = new Float64Array(0);
+  return ({ source, decoded }, sums) => {
+    const values = (source.length / channels) * PAIR_SUMS;
+    if (found.length < values) found = new Float64Array(values);
+    pairs.run(source, decoded, found);
+    for (let i = 0; i < values; i += PAIR_SUMS)
+      sums.addToken(cosineOf(found[i + 1]!, found[i]!, found[i + 2]!), found[i + 3]! / channels);
+  };
 }
+
+/** One target in so many tells the standardised error: the rest would cost more than the encoding. */
+export const STANDARDISED_EVERY = 8;
 
 /** Adds the standardised error alone. */
 export function compareStandardised(
-  { source, decoded, channels }: Omit<ComparedRow, 'precision'>,
+  { source, decoded, channels }: ComparedRow,
   precision: Float64Array,
   sums: CodecErrorSums,
 ): void {

@@ -2,7 +2,7 @@
  * What every codec but f32 takes as its source: the target rounded to binary16, then pooled. So what is derived from an f16 space,
  * or from an f32 one, has the bytes that encoding the teacher's own answer would have had.
  */
-import { decodeHalf, encodeHalf } from '../../core/half.ts';
+import { decodeHalf, encodeHalfMost } from '../../core/half.ts';
 import { rowValuesOf } from '../../format/tensor-part.ts';
 import { poolGrid } from './pool-grid.ts';
 import { type CodedShape, targetShapeOf } from './stored-tensor.ts';
@@ -25,9 +25,9 @@ export function halfSource(coded: CodedShape): HalfSource {
     values: pooled ?? whole,
     halves,
     load: (target) => {
-      const trouble = troubleBeyond(target, HALF_MAX);
-      if (trouble !== null) return trouble;
-      encodeHalf(target, halves);
+      const most = encodeHalfMost(target, halves);
+      if (!(most < Infinity)) return 'non-finite';
+      if (most > HALF_MAX) return 'beyond-f16';
       decodeHalf(halves, whole);
       if (pooled !== null) poolGrid(whole, coded, pooled);
       return null;
@@ -38,15 +38,9 @@ export function halfSource(coded: CodedShape): HalfSource {
 /** Largest finite binary16 value: anything beyond would silently become infinity. */
 const HALF_MAX = 65504;
 
-/** The trouble of a target; `most` is the largest magnitude that can be stored. */
-export function troubleBeyond(values: Float32Array, most: number): EncodeTrouble | null {
-  let beyond = false;
-  for (let i = 0; i < values.length; i++) {
-    const magnitude = Math.abs(values[i]!);
-    if (magnitude < most) continue;
-    // also true of NaN, which is less than nothing
-    if (!(magnitude < Infinity)) return 'non-finite';
-    if (magnitude > most) beyond = true;
-  }
-  return beyond ? 'beyond-f16' : null;
+export function isFinite(values: Float32Array): boolean {
+  // anything but a number below infinity turns the difference into NaN
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]! - values[i]!;
+  return sum === 0;
 }

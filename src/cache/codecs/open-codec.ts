@@ -11,7 +11,7 @@ export function openCodec(coded: CodedShape, statistics: CodecStatistics | null)
     case 'f32':
       return floatCodec(coded);
     case 'f16':
-      return halfCodec(coded, statistics);
+      return halfCodec(coded);
     case 'i8c':
       return channelCodec(coded, needed(statistics));
     case 'i8p':

@@ -1,18 +1,18 @@
 /** f32 and f16: the values themselves, after pooling. */
 import { decodeHalf, encodeHalf } from '../../core/half.ts';
 import { rowValuesOf } from '../../format/tensor-part.ts';
-import { compareRow, precisionOf } from './codec-error.ts';
-import { halfSource, troubleBeyond } from './half-source.ts';
+import { rowComparison } from './codec-error.ts';
+import { halfSource, isFinite } from './half-source.ts';
 import { poolGrid } from './pool-grid.ts';
 import { type CodedShape, storedTensorOf, targetShapeOf } from './stored-tensor.ts';
-import type { CodecStatistics, TargetCodec } from './target-codec.ts';
+import type { TargetCodec } from './target-codec.ts';
 
 export function floatCodec(coded: CodedShape): TargetCodec {
   return {
     stored: storedTensorOf(coded),
     encode: (values, row) => {
       poolGrid(values, coded, row as Float32Array);
-      return troubleBeyond(row as Float32Array, Infinity);
+      return isFinite(row as Float32Array) ? null : 'non-finite';
     },
     decode: (row, out, form) => {
       if (form === 'normalised') throw new Error('internal: f32 has no normalised form');
@@ -22,12 +22,12 @@ export function floatCodec(coded: CodedShape): TargetCodec {
   };
 }
 
-export function halfCodec(coded: CodedShape, statistics: CodecStatistics | null): TargetCodec {
+export function halfCodec(coded: CodedShape): TargetCodec {
   const target = targetShapeOf(coded);
   const channels = target.at(-1)!;
   const source = halfSource(coded);
   const decoded = new Float32Array(rowValuesOf(target));
-  const precision = statistics && precisionOf(statistics.std);
+  const compare = rowComparison(channels);
   return {
     stored: storedTensorOf(coded),
     encode: (values, row, sums) => {
@@ -35,11 +35,11 @@ export function halfCodec(coded: CodedShape, statistics: CodecStatistics | null)
       if (trouble !== null) return trouble;
       if (coded.codec.pool === undefined) {
         (row as Uint16Array).set(source.halves);
-        compareRow({ source: values, decoded: source.values, channels, precision }, sums);
+        compare({ source: values, decoded: source.values }, sums);
       } else {
         encodeHalf(source.values, row as Uint16Array);
         decodeHalf(row as Uint16Array, decoded);
-        compareRow({ source: source.values, decoded, channels, precision }, sums);
+        compare({ source: source.values, decoded }, sums);
       }
       return null;
     },

@@ -1,15 +1,19 @@
 /** i8p and i4p: values rounded to binary16, pooled, brought to normalised PHI-S space, and quantised token by token. */
 import { PackedMatrix } from '../../core/linear-algebra/packed-matrix.ts';
+import { PAIR_SUMS, PairSums } from '../../core/linear-algebra/pair-sums.ts';
 import { rowValuesOf } from '../../format/tensor-part.ts';
-import { type CodecErrorSums, compareStandardised, cosineOf, precisionOf } from './codec-error.ts';
+import {
+  type CodecErrorSums,
+  STANDARDISED_EVERY,
+  compareStandardised,
+  cosineOf,
+  precisionOf,
+} from './codec-error.ts';
 import { type PhiS, forwardMatrix, inverseMatrix, phiS } from './phi-s.ts';
 import { halfSource } from './half-source.ts';
 import { type CodedShape, keptChannels, storedTensorOf, targetShapeOf } from './stored-tensor.ts';
 import type { CodecStatistics, TargetCodec } from './target-codec.ts';
 import { int4Quantiser, int8Quantiser } from './token-quantisers.ts';
-
-/** One target in this many is decoded while encoding, to measure the standardised error: that costs another rotation. */
-const STANDARDISED_EVERY = 8;
 
 export function rotatedCodec(coded: CodedShape, statistics: CodecStatistics): TargetCodec {
   const channels = coded.shape.at(-1)!;
@@ -79,31 +83,53 @@ function rotatedError(transform: PhiS): (row: RotatedRow, sums: CodecErrorSums) 
   for (let c = 0; c < channels; c++) meanSquare += mean[c]! * mean[c]!;
   for (let i = 0; i < kept; i++)
     for (let c = 0; c < channels; c++) rotatedMean[i]! += rotation[i * channels + c]! * mean[c]!;
+  const [ofSource, ofStored] = [new PairSums(channels), new PairSums(kept)];
+  let room: RotatedSums | null = null;
   return ({ source, normalised, stored }, sums) => {
-    for (let token = 0; token * channels < source.length; token++) {
-      let [square, withMean, centred] = [0, 0, 0];
-      for (let c = 0, at = token * channels; c < channels; c++, at++) {
-        const y = source[at]!;
-        const away = y - mean[c]!;
-        square += y * y;
-        withMean += y * mean[c]!;
-        centred += away * away;
-      }
-      let [error, normalisedSquare, storedSquare, storedMean, product] = [0, 0, 0, 0, 0];
-      for (let i = 0, at = token * kept; i < kept; i++, at++) {
-        const x = normalised[at]!;
-        const q = stored[at]!;
-        error += (x - q) * (x - q);
-        normalisedSquare += x * x;
-        storedSquare += q * q;
-        storedMean += q * rotatedMean[i]!;
-        product += x * q;
-      }
+    const tokens = source.length / channels;
+    if (room?.tokens !== tokens) room = rotatedSums(tokens, mean, rotatedMean);
+    ofSource.run(source, room.means, room.source);
+    ofStored.run(normalised, stored, room.stored);
+    ofStored.run(stored, room.rotatedMeans, room.storedMean);
+    for (let at = 0; at < tokens * PAIR_SUMS; at += PAIR_SUMS) {
+      const [square, withMean, centred] = [room.source[at]!, room.source[at + 1]!, room.source[at + 3]!];
+      const [normalisedSquare, product] = [room.stored[at]!, room.stored[at + 1]!];
+      const [storedSquare, error] = [room.stored[at + 2]!, room.stored[at + 3]!];
+      const storedMean = room.storedMean[at + 1]!;
       // what lies in directions that were dropped; without any it is 0 but for rounding
       const dropped = kept === channels ? 0 : Math.max(0, centred - phi * phi * normalisedSquare);
       const dot = withMean + phi * (phi * product + storedMean);
       const decodedSquare = meanSquare + 2 * phi * storedMean + phi * phi * storedSquare;
       sums.addToken(cosineOf(dot, square, decodedSquare), (phi * phi * error + dropped) / channels);
     }
+  };
+}
+
+/** Room for the sums of a target, and the mean repeated for each of its tokens. */
+interface RotatedSums {
+  readonly tokens: number;
+  /** [tokens, C] and [tokens, k] */
+  readonly means: Float32Array;
+  readonly rotatedMeans: Float32Array;
+  /** [tokens, 4] of source and mean, normalised and stored, stored and rotated mean. */
+  readonly source: Float64Array;
+  readonly stored: Float64Array;
+  readonly storedMean: Float64Array;
+}
+
+function rotatedSums(tokens: number, mean: Float64Array, rotatedMean: Float64Array): RotatedSums {
+  const repeated = (row: Float64Array): Float32Array => {
+    const out = new Float32Array(tokens * row.length);
+    for (let token = 0; token < tokens; token++) out.set(row, token * row.length);
+    return out;
+  };
+  const sums = (): Float64Array => new Float64Array(tokens * PAIR_SUMS);
+  return {
+    tokens,
+    means: repeated(mean),
+    rotatedMeans: repeated(rotatedMean),
+    source: sums(),
+    stored: sums(),
+    storedMean: sums(),
   };
 }

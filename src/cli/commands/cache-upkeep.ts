@@ -85,6 +85,7 @@ export async function weighCache(options: StoreOptions): Promise<void> {
     'log',
     'snapshots',
     'statistics',
+    'inverse',
     'spaces',
     'datasets',
     'trash',

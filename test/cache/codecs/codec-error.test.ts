@@ -3,8 +3,9 @@ import {
   type CodecError,
   CodecErrorSums,
   codecErrorSchema,
-  compareRow,
+  compareStandardised,
   mergedCodecError,
+  rowComparison,
 } from '../../../src/cache/codecs/codec-error.ts';
 
 function errorOf(
@@ -14,15 +15,9 @@ function errorOf(
   precision?: number[],
 ): CodecError | null {
   const sums = new CodecErrorSums();
-  compareRow(
-    {
-      source: Float32Array.from(source),
-      decoded: Float32Array.from(decoded),
-      channels,
-      precision: precision === undefined ? null : Float64Array.from(precision),
-    },
-    sums,
-  );
+  const row = { source: Float32Array.from(source), decoded: Float32Array.from(decoded), channels };
+  rowComparison(channels)(row, sums);
+  if (precision !== undefined) compareStandardised(row, Float64Array.from(precision), sums);
   return sums.result();
 }
 

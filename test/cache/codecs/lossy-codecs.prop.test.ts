@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { channelScales } from '../../../src/cache/codecs/channel-codec.ts';
-import { CodecErrorSums, compareRow, precisionOf } from '../../../src/cache/codecs/codec-error.ts';
+import { CodecErrorSums, compareStandardised, precisionOf } from '../../../src/cache/codecs/codec-error.ts';
 import { phiS } from '../../../src/cache/codecs/phi-s.ts';
 import type { CodedShape } from '../../../src/cache/codecs/stored-tensor.ts';
 import { decodeHalf, encodeHalf } from '../../../src/core/half.ts';
-import { madeUpTokens, relativeError, statisticsOf, through } from './rig.ts';
+import { compareTokens, madeUpTokens, relativeError, statisticsOf, through } from './rig.ts';
 
 /** Maps of 4 x 4 cells; widths with and without a Hadamard matrix. */
 const worlds = fc.record({
@@ -49,7 +49,9 @@ describe('a lossy codec', () => {
           const sums = new CodecErrorSums();
           const source = decodeHalf(encodeHalf(target));
           const precision = precisionOf(statistics.std);
-          compareRow({ source, decoded: decoded('teacher'), channels, precision }, sums);
+          const row = { source, decoded: decoded('teacher'), channels };
+          compareTokens(row, sums);
+          compareStandardised(row, precision, sums);
           const met = sums.result()!;
           const scale = statistics.std.reduce((sum, s) => sum + s * s, 0) / channels;
           expect(error!.tokens).toBe(16);

@@ -1,5 +1,5 @@
 /** Targets of a made-up teacher with uneven channels, their statistics, and one trip through a codec. */
-import { CodecErrorSums } from '../../../src/cache/codecs/codec-error.ts';
+import { CodecErrorSums, cosineOf } from '../../../src/cache/codecs/codec-error.ts';
 import { openCodec } from '../../../src/cache/codecs/open-codec.ts';
 import {
   type CodedShape,
@@ -83,4 +83,22 @@ export function relativeError(source: Float32Array, decoded: Float32Array, mean:
     variance += (x - mean[i % mean.length]!) ** 2;
   });
   return error / variance;
+}
+
+/** What a codec says about its tokens, by plain loops. */
+export function compareTokens(
+  row: { readonly source: Float32Array; readonly decoded: Float32Array; readonly channels: number },
+  sums: CodecErrorSums,
+): void {
+  const { source, decoded, channels } = row;
+  for (let at = 0; at < source.length; at += channels) {
+    let [dot, square, decodedSquare, error] = [0, 0, 0, 0];
+    for (let c = at; c < at + channels; c++) {
+      dot += source[c]! * decoded[c]!;
+      square += source[c]! ** 2;
+      decodedSquare += decoded[c]! ** 2;
+      error += (source[c]! - decoded[c]!) ** 2;
+    }
+    sums.addToken(cosineOf(dot, square, decodedSquare), error / channels);
+  }
 }
