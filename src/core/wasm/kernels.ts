@@ -41,7 +41,7 @@ export function kernelModule<Name extends string>(
     module ??= new WebAssembly.Module(assembled(sources()));
     const memory = new WebAssembly.Memory({ initial: Math.ceil(sizeBytes / PAGE_BYTES) });
     const { exports } = new WebAssembly.Instance(module, { host: { memory } });
-    return { buffer: memory.buffer, run: exports as Kernels<Name>['run'] };
+    return { buffer: memory.buffer, run: exports };
   };
 }
 
