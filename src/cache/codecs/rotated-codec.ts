@@ -1,4 +1,5 @@
 /** i8p and i4p: values rounded to binary16, pooled, brought to normalised PHI-S space, and quantised token by token. */
+import { IntegerMatrix } from '../../core/linear-algebra/integer-matrix.ts';
 import { PackedMatrix } from '../../core/linear-algebra/packed-matrix.ts';
 import { PAIR_SUMS, PairSums } from '../../core/linear-algebra/pair-sums.ts';
 import { rowValuesOf } from '../../format/tensor-part.ts';
@@ -22,13 +23,29 @@ export function rotatedCodec(coded: CodedShape, statistics: CodecStatistics): Ta
     throw new Error(`internal: statistics of ${statistics.mean.length} channels for ${channels}`);
   const transform = phiS(statistics, kept);
   const forward = new PackedMatrix(forwardMatrix(transform), { dtype: 'float32', k: channels, n: kept });
-  const inverse = new PackedMatrix(inverseMatrix(transform), { dtype: 'float32', k: kept, n: channels });
   const quantiser = coded.codec.id === 'i8p' ? int8Quantiser(kept) : int4Quantiser(kept);
+  const inverse = new IntegerMatrix(inverseMatrix(transform), {
+    k: kept,
+    n: channels,
+    longestRow: quantiser.longestIntegers,
+  });
   const source = halfSource(coded);
   const tokens = rowValuesOf(targetShapeOf(coded)) / channels;
   const normalised = new Float32Array(tokens * kept);
   const stored = new Float32Array(tokens * kept);
+  const integers = new Int16Array(tokens * inverse.rowStride);
+  const scales = new Float64Array(tokens);
   const decoded = new Float32Array(tokens * channels);
+  const rotateBack = (row: Uint8Array, out: Float32Array): void => {
+    for (let token = 0; token < tokens; token++)
+      scales[token] = quantiser.decodeIntegers(
+        row,
+        token * quantiser.recordBytes,
+        integers,
+        token * inverse.rowStride,
+      );
+    inverse.product(integers, scales, transform.mean, out);
+  };
   const precision = precisionOf(statistics.std);
   const measure = rotatedError(transform);
   let encoded = 0;
@@ -50,16 +67,16 @@ export function rotatedCodec(coded: CodedShape, statistics: CodecStatistics): Ta
       }
       measure({ source: source.values, normalised, stored }, sums);
       if (encoded++ % STANDARDISED_EVERY === 0) {
-        inverse.product(stored, decoded, { bias: transform.mean });
+        rotateBack(row as Uint8Array, decoded);
         compareStandardised({ source: source.values, decoded, channels }, precision, sums);
       }
       return null;
     },
     decode: (row, out, form) => {
-      const into = form === 'normalised' ? out : stored;
-      for (let token = 0; token < tokens; token++)
-        quantiser.decode(row, token * quantiser.recordBytes, into, token * kept);
-      if (form === 'teacher') inverse.product(stored, out, { bias: transform.mean });
+      if (form === 'teacher') rotateBack(row, out);
+      else
+        for (let token = 0; token < tokens; token++)
+          quantiser.decode(row, token * quantiser.recordBytes, out, token * kept);
     },
   };
 }

@@ -20,6 +20,10 @@ export interface TokenQuantiser {
   encode(token: QuantisedToken): boolean;
   /** Writes the values of the record at `at` into `out` at `to`. */
   decode(row: Uint8Array, at: number, out: Float32Array, to: number): void;
+  /** Writes integers that stand for the values into `out` at `to`; returns what 1 stands for. */
+  decodeIntegers(row: Uint8Array, at: number, out: Int16Array, to: number): number;
+  /** No token is longer than this in integers, as a vector. */
+  readonly longestIntegers: number;
 }
 
 export interface QuantisedToken {
@@ -36,6 +40,10 @@ export const LEVELS: Float32Array = Float32Array.from([
   ...LLOYD_MAX.map((level) => -level).reverse(),
   ...LLOYD_MAX,
 ]);
+
+/** At which all levels, up to 4000, are nearest to whole numbers: none is off by more than 0.000115. Found by search. */
+const LEVEL_STEP = 1 / 1417.659493947531;
+const INTEGER_LEVELS: Int16Array = Int16Array.from(LEVELS, (level) => Math.round(level / LEVEL_STEP));
 
 const INT8_MAX = 127;
 
@@ -64,6 +72,11 @@ export function int8Quantiser(channels: number): TokenQuantiser {
       const scale = readScale(row, at + channels);
       for (let i = 0; i < channels; i++) out[to + i] = ((row[at + i]! << 24) >> 24) * scale;
     },
+    decodeIntegers: (row, at, out, to) => {
+      for (let i = 0; i < channels; i++) out[to + i] = (row[at + i]! << 24) >> 24;
+      return readScale(row, at + channels);
+    },
+    longestIntegers: 128 * Math.sqrt(channels),
   };
 }
 
@@ -105,6 +118,17 @@ export function int4Quantiser(channels: number): TokenQuantiser {
       }
       if (channels & 1) out[to + channels - 1] = LEVELS[row[at + pairs]! & 15]! * scale;
     },
+    decodeIntegers: (row, at, out, to) => {
+      const pairs = channels >> 1;
+      for (let i = 0; i < pairs; i++) {
+        const byte = row[at + i]!;
+        out[to + 2 * i] = INTEGER_LEVELS[byte & 15]!;
+        out[to + 2 * i + 1] = INTEGER_LEVELS[byte >> 4]!;
+      }
+      if (channels & 1) out[to + channels - 1] = INTEGER_LEVELS[row[at + pairs]! & 15]!;
+      return readScale(row, at + codeBytes) * LEVEL_STEP;
+    },
+    longestIntegers: INTEGER_LEVELS[15]! * Math.sqrt(channels),
   };
 }
 

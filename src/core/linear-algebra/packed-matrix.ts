@@ -2,7 +2,9 @@
  * A matrix laid out for products from the left, such as tokens times a rotation. A row of the result has the same bits on every
  * machine and however many rows are multiplied at a time (simd-kernels.ts).
  */
-import { type KernelDtype, type KernelMemory, openKernelMemory } from './simd-kernels.ts';
+import { type KernelMemory, openKernelMemory } from './simd-kernels.ts';
+
+type KernelDtype = 'float32' | 'float64';
 
 const BLOCK_ROWS = 4;
 const PANEL_BYTES = 32;

@@ -5,6 +5,8 @@
  * Each kernel adds A B to C, block by block of 4 rows by 32 bytes of columns, which fits the vector registers:
  *
  *     a: blocks of 4 rows, [blocks][k][4]      b: panels of 32 bytes of columns, [panels][k][8 or 4]      c: row by row
+ *
+ * Of int16, k counts pairs of neighbours, each pair being one value of 4 bytes.
  */
 import {
   ADD,
@@ -16,6 +18,7 @@ import {
   f32x4,
   f64x2,
   get,
+  i32x4,
   loadVector,
   loop,
   set,
@@ -23,7 +26,8 @@ import {
 } from '../wasm/instructions.ts';
 import { kernelModule } from '../wasm/kernels.ts';
 
-export type KernelDtype = 'float32' | 'float64';
+/** `int16`: integers in pairs along k, summed in 32 bits. */
+export type KernelDtype = 'float32' | 'float64' | 'int16';
 
 /** Adds A B to C. Pointers and `rowStride` in bytes; every count at least 1. */
 export type AddProduct = (args: {
@@ -56,7 +60,7 @@ export function openKernelMemory(dtype: KernelDtype, sizeBytes: number): KernelM
 }
 
 const open = kernelModule(() =>
-  (['float32', 'float64'] as const).map((dtype) => ({
+  (['float32', 'float64', 'int16'] as const).map((dtype) => ({
     name: dtype,
     parameters: 7,
     integers: INTEGERS,
@@ -75,9 +79,15 @@ const ROWS = 4;
 const PANEL_BYTES = 32;
 const VECTORS = 3 + ROWS * 2;
 
+const LANES = {
+  float32: f32x4,
+  float64: f64x2,
+  int16: { loadSplat: f32x4.loadSplat, multiply: i32x4.dot, add: i32x4.add },
+} as const;
+
 function kernelCode(dtype: KernelDtype): Code {
-  const valueBytes = dtype === 'float32' ? 4 : 8;
-  const simd = dtype === 'float32' ? f32x4 : f64x2;
+  const valueBytes = dtype === 'float64' ? 8 : 4;
+  const simd = LANES[dtype];
   const sum = (row: number, half: number): number => SUMS + 2 * row + half;
   const outAddress = (row: number): Code => [
     ...get(OUT_AT),

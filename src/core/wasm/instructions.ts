@@ -56,6 +56,8 @@ export const i32x4 = {
   /** The eight unsigned 16-bit lanes, in two vectors. */
   extendLow: vector(0xa9),
   extendHigh: vector(0xaa),
+  /** Products of eight 16-bit lanes, added in pairs. */
+  dot: vector(0xba),
   /** Of two vectors of 0..65535 to eight 16-bit lanes. */
   narrow: vector(0x86),
 } as const;

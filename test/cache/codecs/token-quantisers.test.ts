@@ -33,6 +33,21 @@ describe.each([
     expect(decoded).toEqual(stands);
   });
 
+  it('is given in integers too, each off by 0.000115 of the scale at most', () => {
+    const quantiser = make(33);
+    const row = new Uint8Array(quantiser.recordBytes);
+    quantiser.encode({ values: gaussian(33), from: 0, row, at: 0 });
+    const [values, integers] = [new Float32Array(33), new Int16Array(34)];
+    quantiser.decode(row, 0, values, 0);
+    const one = quantiser.decodeIntegers(row, 0, integers, 1);
+    const scale = floatFromHalf(row.at(-2)! | (row.at(-1)! << 8));
+    values.forEach((value, i) =>
+      expect(Math.abs(integers[i + 1]! * one - value)).toBeLessThan(scale * 0.000116),
+    );
+    const length = Math.sqrt(integers.reduce((sum, x) => sum + x * x, 0));
+    expect(length).toBeLessThanOrEqual(quantiser.longestIntegers);
+  });
+
   it('of zeros is zeros', () => {
     const { decoded, fits, scale } = through(make, new Float32Array(5));
     expect([fits, scale]).toEqual([true, 0]);
