@@ -5,8 +5,8 @@
 import type { InferenceSession } from 'onnxruntime-node';
 import { StillhouseError } from '../core/failure.ts';
 
-/** What `--device` takes, besides `auto`. */
-export const PROVIDERS = ['cpu', 'webgpu', 'cuda', 'tensorrt'] as const;
+/** What `--device` takes, besides `auto`. `tfjs-gpu` runs TFJS teachers on @tensorflow/tfjs-node-gpu, without onnxruntime. */
+export const PROVIDERS = ['cpu', 'webgpu', 'cuda', 'tensorrt', 'tfjs-gpu'] as const;
 export type Provider = (typeof PROVIDERS)[number];
 
 export interface Device {
@@ -27,13 +27,11 @@ export interface ProviderTraits {
   /** Whether several devices can be told apart by index. */
   readonly indexed: boolean;
   /**
-   * onnxruntime's execution providers, best first.
+   * onnxruntime's execution providers, best first; null where another engine does the work.
    * @param cpuNodes names of nodes that the device has no kernel for, where onnxruntime finds that out too late
    */
-  readonly executionProviders: (
-    index: number,
-    cpuNodes: readonly string[],
-  ) => InferenceSession.ExecutionProviderConfig[];
+  readonly executionProviders:
+    ((index: number, cpuNodes: readonly string[]) => InferenceSession.ExecutionProviderConfig[]) | null;
   /** What a person can install or change when it does not load. */
   readonly needs: string;
 }
@@ -81,6 +79,16 @@ export const PROVIDER_TRAITS: Readonly<Record<Provider, ProviderTraits>> = {
       { name: 'cuda', deviceId },
     ],
     needs: `TensorRT 10, and what cuda needs: ${CUDA_FILES}`,
+  },
+  'tfjs-gpu': {
+    deviceClass: 'gpu',
+    // TensorFlow's default
+    multiplies: 'tf32',
+    mostBatch: 64,
+    indexed: false,
+    executionProviders: null,
+    needs:
+      'npm install @tensorflow/tfjs-node-gpu@4.22.0, an NVIDIA GPU, and the CUDA version that this package was built for',
   },
 };
 

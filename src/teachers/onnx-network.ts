@@ -202,10 +202,12 @@ function sessionOn(
   model: OnnxModelSource,
   { threads, device: { provider, index }, cpuNodes }: OpenNetworkOptions,
 ): Promise<ort.InferenceSession> {
+  const { executionProviders } = PROVIDER_TRAITS[provider];
+  if (executionProviders === null) throw new Error(`internal: ${provider} is no provider of onnxruntime`);
   // errors reach the caller as exceptions; the engine's own log would only print them a second time
   ort.env.logLevel = 'fatal';
   const options: ort.InferenceSession.SessionOptions = {
-    executionProviders: PROVIDER_TRAITS[provider].executionProviders(index ?? 0, cpuNodes),
+    executionProviders: executionProviders(index ?? 0, cpuNodes),
     intraOpNumThreads: threads,
     graphOptimizationLevel: 'all',
     logSeverityLevel: 4,

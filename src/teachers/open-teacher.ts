@@ -22,6 +22,8 @@ import type { LoadedTeacher } from './registry.ts';
 import { resolveDevices } from './resolve-devices.ts';
 import type { TapPlan } from './taps.ts';
 import { type SummaryTap, type TeacherManifest, cellPxOf } from './teacher-manifest.ts';
+import { loadTfjsGpu } from './tfjs-gpu.ts';
+import { openTfjsNetwork } from './tfjs-network.ts';
 import type { RuntimeClass, TeacherSession } from './teacher.ts';
 import { type WeightsFile, locateWeights } from './weights.ts';
 
@@ -53,6 +55,7 @@ const TRACE_VERSION = 1;
 export async function identifyTeacher(teacher: LoadedTeacher, device: string): Promise<TeacherIdentity> {
   const [{ provider }] = (await resolveDevices(device)).devices;
   const { deviceClass, multiplies } = PROVIDER_TRAITS[provider];
+  checkEngine(teacher.manifest, provider);
   const files = await locateWeights(teacher);
   const onnx =
     teacher.manifest.engine === 'onnx' ? readOnnxFile(files[0]!.path, placeOf(teacher, files[0]!)) : null;
@@ -64,13 +67,36 @@ export async function identifyTeacher(teacher: LoadedTeacher, device: string): P
   return {
     weightsSha256: files.length === 1 ? files[0]!.sha256 : digestOf(files.map(({ sha256 }) => sha256)),
     runtime: {
-      engine: teacher.manifest.engine === 'onnx' ? 'onnxruntime' : `onnxruntime via trace ${TRACE_VERSION}`,
-      version: ort.env.versions.node ?? ort.env.versions.common,
+      ...(await engineOf(teacher.manifest, provider)),
       device: deviceClass,
       provider,
       precision: weights === 'f32' ? multiplies : weights,
     },
   };
+}
+
+async function engineOf(
+  { engine }: TeacherManifest,
+  provider: Provider,
+): Promise<{ readonly engine: string; readonly version: string }> {
+  if (provider === 'tfjs-gpu') return { engine: 'tfjs-node-gpu', version: (await loadTfjsGpu()).version };
+  return {
+    engine: engine === 'onnx' ? 'onnxruntime' : `onnxruntime via trace ${TRACE_VERSION}`,
+    version: ort.env.versions.node ?? ort.env.versions.common,
+  };
+}
+
+/** @throws StillhouseError usage for an ONNX teacher on a device that runs TFJS teachers only */
+function checkEngine({ name, engine }: TeacherManifest, provider: Provider): void {
+  if (provider !== 'tfjs-gpu' || engine === 'tfjs') return;
+  throw new StillhouseError({
+    kind: 'usage',
+    what: 'tfjs-gpu runs TFJS teachers only',
+    where: name,
+    wanted: 'a teacher of engine tfjs',
+    got: `engine ${engine}`,
+    next: 'run it with --device cuda in a command of its own: both fill the same cache',
+  });
 }
 
 export interface OpenInput {
@@ -94,6 +120,7 @@ export async function openTeacher(
   const { memoryLimitBytes = Infinity, threads, stopped = () => false } = options;
   checkSize(manifest, sizePx);
   const [device] = (await resolveDevices(options.device)).devices;
+  checkEngine(manifest, device.provider);
   const files = await locateWeights(teacher);
   const graph = await graphOf(teacher, files[0]!, sizePx);
   checkWeightsFit({
@@ -119,7 +146,13 @@ export async function openTeacher(
     inputValues: 3 * sizePx * sizePx,
     batch: range.most,
     tuner: new BatchTuner({ ...range, memoryLimitBytes }),
-    open: (batch) => openOnnxNetwork(network, batch),
+    open:
+      device.provider === 'tfjs-gpu'
+        ? async (batch) => {
+            const { backend } = await loadTfjsGpu();
+            return openTfjsNetwork({ ...network, modelPath: files[0]!.path, backend }, batch);
+          }
+        : (batch) => openOnnxNetwork(network, batch),
     // GPUs choose other kernels for other sizes, and their last bits differ
     proven: graph.anyBatch && graph.fixedBatch === null && device.provider === 'cpu',
     clock: machineClock,
@@ -208,7 +241,8 @@ async function bytesOf(paths: readonly string[]): Promise<number> {
 
 const placeOf = ({ manifest }: LoadedTeacher, { path }: WeightsFile): string => `${manifest.name} (${path})`;
 
-function tapsOf({ manifest }: LoadedTeacher): {
+/** What is read out of the model for the summary and the map. */
+export function tapsOf({ manifest }: LoadedTeacher): {
   readonly summary: TapPlan | null;
   readonly spatial: TapPlan | null;
 } {

@@ -7,6 +7,7 @@ import { StillhouseError } from '../core/failure.ts';
 import { buildOnnx, encodeOnnx } from '../format/onnx-model.ts';
 import { type Device, type Devices, PROVIDER_TRAITS, deviceName, parseDevices } from './devices.ts';
 import { engineMessage } from './engine-message.ts';
+import { loadTfjsGpu } from './tfjs-gpu.ts';
 
 export interface ResolvedDevices {
   readonly devices: Devices;
@@ -92,10 +93,15 @@ function absent(device: Device, cause: unknown): StillhouseError {
 const SIDE = 512;
 
 async function timeProduct({ provider, index }: Device): Promise<number> {
+  const { executionProviders } = PROVIDER_TRAITS[provider];
+  if (executionProviders === null) {
+    await loadTfjsGpu();
+    return 0;
+  }
   // errors reach the caller as exceptions; the engine's own log would only print them a second time
   ort.env.logLevel = 'fatal';
   const session = await ort.InferenceSession.create(productGraph(), {
-    executionProviders: PROVIDER_TRAITS[provider].executionProviders(index ?? 0, []),
+    executionProviders: executionProviders(index ?? 0, []),
     logSeverityLevel: 4,
   });
   try {

@@ -104,7 +104,7 @@ describe('what cannot be meant ends with exit code 2, before anything is written
     [
       'an unknown device',
       ['index', '--data', '.', '--device', 'tpu'],
-      'cpu, webgpu, cuda, tensorrt or auto; several GPUs as cuda:0,cuda:1',
+      'cpu, webgpu, cuda, tensorrt, tfjs-gpu or auto; several GPUs as cuda:0,cuda:1',
     ],
     [
       'a name that is a path',

@@ -38,12 +38,12 @@ describe('the name of a device', () => {
   });
 
   it('stands for nothing but an index in what the providers of CUDA are told', () => {
-    expect(PROVIDER_TRAITS.cuda.executionProviders(2, [])).toEqual([{ name: 'cuda', deviceId: 2 }]);
-    expect(PROVIDER_TRAITS.tensorrt.executionProviders(1, [])).toEqual([
+    expect(PROVIDER_TRAITS.cuda.executionProviders!(2, [])).toEqual([{ name: 'cuda', deviceId: 2 }]);
+    expect(PROVIDER_TRAITS.tensorrt.executionProviders!(1, [])).toEqual([
       { name: 'tensorrt', deviceId: 1 },
       { name: 'cuda', deviceId: 1 },
     ]);
-    expect(PROVIDER_TRAITS.webgpu.executionProviders(0, ['/Resize'])).toEqual([
+    expect(PROVIDER_TRAITS.webgpu.executionProviders!(0, ['/Resize'])).toEqual([
       { name: 'webgpu', forceCpuNodeNames: ['/Resize'] },
     ]);
     for (const provider of PROVIDERS) expect(PROVIDER_TRAITS[provider].needs).not.toBe('');
@@ -67,6 +67,7 @@ describe('a device that is named', () => {
     ['tensorrt:1', 'tensorrt:1', /TensorRT 10.*CUDA 12/],
     ['webgpu', 'webgpu', /libvulkan\.so\.1/],
     ['cuda:0,cuda:1', 'cuda:1', /NVIDIA GPU/],
+    ['tfjs-gpu', 'tfjs-gpu', /npm install @tensorflow\/tfjs-node-gpu/],
   ])(
     '%s and absent is trouble of the environment that says what to install, never another device',
     async (text, absent, wanted) => {
