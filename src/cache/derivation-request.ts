@@ -6,7 +6,7 @@ import { choiceForBoth } from './codecs/codec-choice.ts';
 import { sourceCodecs } from './codecs/richness.ts';
 import { sourceTooPoor } from './derivation.ts';
 import { spacesNamed } from './named-spaces.ts';
-import { type SpaceDescriptor, exactSpaceIdOf } from './space.ts';
+import { type SpaceDescriptor, codedLabel, exactSpaceIdOf } from './space.ts';
 
 export interface DerivationRequest {
   /** Statistics may still be lacking. */
@@ -40,7 +40,8 @@ export function requestedDerivations(
       requests.set(exactSpaceIdOf(space), { space, sources });
     }
   }
-  return [...requests.values()];
+  // not by id, which says nothing to a reader
+  return [...requests.values()].sort((a, b) => (codedLabel(a.space) < codedLabel(b.space) ? -1 : 1));
 }
 
 function byExactSpace(spaces: readonly CachedSpace[]): CachedSpace[][] {

@@ -1,16 +1,31 @@
 import { join } from 'node:path';
-import { cp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { describe, expect, it } from 'vitest';
+import { cp, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { copyEmoji, emojiNames } from '../support/emoji-folder.ts';
 import { cli, expectOneMessage } from '../support/run-cli.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { writeTinyTeacher } from '../support/tiny-teacher.ts';
 
-async function filled(images = 6): Promise<string> {
-  const cwd = await tempFolder();
+async function fill(cwd: string, images: number): Promise<void> {
   await copyEmoji(join(cwd, 'photos'), { vendor: 'twitter', names: await emojiNames(images) });
   await writeTinyTeacher(cwd);
   expect((await run(cwd, ...FILL)).code).toBe(0);
+}
+
+const IMAGES = 6;
+let original = '';
+beforeAll(async () => {
+  original = await mkdtemp(join(tmpdir(), 'stillhouse-filled-'));
+  await fill(original, IMAGES);
+});
+afterAll(() => rm(original, { recursive: true, force: true }));
+
+/** A folder of its own with a run that has filled its cache: the usual number of images is filled once, and copied. */
+async function filled(images = IMAGES): Promise<string> {
+  const cwd = await tempFolder();
+  if (images === IMAGES) await cp(original, cwd, { recursive: true, preserveTimestamps: true });
+  else await fill(cwd, images);
   return cwd;
 }
 
@@ -123,7 +138,7 @@ describe('codecs on the command line', () => {
     const { spaces } = (await json(cwd, 'cache', 'ls')) as { spaces: { codec: string; rows: number }[] };
     expect(spaces.find(({ codec }) => codec === 'i8p')).toMatchObject({ rows: 6, error: { cosine: near } });
     expect(await json(cwd, 'cache', 'derive', 'tiny', '--codec', 'i4p-pool2')).toMatchObject({
-      spaces: [{ space: 'tiny@16.summary.i4p' }, { space: 'tiny@16.spatial.i4p-pool2' }],
+      spaces: [{ space: 'tiny@16.spatial.i4p-pool2' }, { space: 'tiny@16.summary.i4p' }],
     });
     const poorer = await run(cwd, 'cache', 'derive', 'tiny@16.spatial.i8p', '--codec', 'f16');
     expect(expectOneMessage(poorer, 3)).toContain('cannot be derived from a poorer one');

@@ -93,7 +93,11 @@ describe('what cannot be meant ends with exit code 2, before anything is written
     ['a dataset that is not named', ['index'], '--data <path>'],
     ['an evaluation set that is not named', ['audit', '--train', '.'], '--eval <path>'],
     ['no teacher', ['cache', '--data', '.'], '--teacher <name@px[,px]...>, at least once'],
-    ['a teacher without a size', ['cache', '--data', '.', '--teacher', 'nanodet'], 'name@px or name@px,px'],
+    [
+      'a teacher without a size',
+      ['cache', '--data', '.', '--teacher', 'nanodet'],
+      'name@px, name@px,px or name@pxm<k> for a mosaic of k x k',
+    ],
     ['no worker', ['index', '--data', '.', '--workers', '0'], 'a whole number from 1'],
     ['half a seed', ['index', '--data', '.', '--seed', '1.5'], 'a whole number from 0'],
     [

@@ -1,5 +1,5 @@
 /** Keeping a cache in order: sizes, tags, dropping, collecting, quotas. */
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { openCatalogue } from '../../cache/catalogue.ts';
 import { type CollectOptions, collectGarbage, restoreTrash, spanOption } from '../../cache/collect.ts';
 import { readDatasets } from '../../cache/datasets.ts';
@@ -138,7 +138,8 @@ async function folderBytes(path: string, fs: CommitFs): Promise<number> {
   let sum = 0;
   for (const name of await listOrNone(path, fs)) {
     const inner = join(path, name);
-    const isFile = /\.(arrow|json|safetensors)$/.test(name);
+    // names of folders have no dot
+    const isFile = extname(name) !== '';
     sum += isFile ? await fs.sizeBytes(inner) : await folderBytes(inner, fs);
   }
   return sum;
