@@ -5,10 +5,11 @@
  */
 import { join } from 'node:path';
 import { canonicalJson } from '../core/canonical-json.ts';
-import { StillhouseError, systemCodeOf } from '../core/failure.ts';
+import { StillhouseError } from '../core/failure.ts';
 import type { SpaceId } from '../core/ids.ts';
 import { writeIfAbsent } from '../store/atomic.ts';
-import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
+import { type CommitFs, nodeFs } from '../store/commit-fs.ts';
+import { readTextOrNull } from '../store/read-or-null.ts';
 import { type PartEntry, listOrNone } from './journal.ts';
 import { type CachedPart, openPart } from './open-part.ts';
 import { type KnownPart, type PartList, type Rates, readPartList } from './part-list.ts';
@@ -59,13 +60,8 @@ export async function ensureCache(root: string, fs: CommitFs = nodeFs): Promise<
 /** Whether a cache is there. @throws StillhouseError integrity when it is of another version, or something else. */
 export async function checkFormat(root: string, fs: CommitFs): Promise<boolean> {
   const path = join(root, 'FORMAT');
-  let text: string;
-  try {
-    text = Buffer.from(await fs.read(path)).toString('utf8');
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return false;
-    throw asStoreFailure(error, path);
-  }
+  const text = await readTextOrNull(path, fs);
+  if (text === null) return false;
   if (text === `${canonicalJson(FORMAT)}\n`) return true;
   throw new StillhouseError({
     kind: 'integrity',

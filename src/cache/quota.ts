@@ -5,10 +5,11 @@
  */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { StillhouseError, systemCodeOf } from '../core/failure.ts';
+import { StillhouseError } from '../core/failure.ts';
 import { sealJson, unsealJson } from '../core/sealed-json.ts';
 import { writeAtomic } from '../store/atomic.ts';
-import { type CommitFs, asStoreFailure } from '../store/commit-fs.ts';
+import type { CommitFs } from '../store/commit-fs.ts';
+import { readTextOrNull } from '../store/read-or-null.ts';
 import { readPartList } from './part-list.ts';
 
 const bytes = z.int().min(1).exactOptional();
@@ -32,13 +33,8 @@ const FILE = 'quota.json';
 /** Without a file there is no limit. @throws StillhouseError integrity when the file is damaged. */
 export async function readQuota(root: string, fs: CommitFs): Promise<Quota> {
   const path = join(root, FILE);
-  let text: string;
-  try {
-    text = Buffer.from(await fs.read(path)).toString('utf8');
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return {};
-    throw asStoreFailure(error, path);
-  }
+  const text = await readTextOrNull(path, fs);
+  if (text === null) return {};
   const sealed = unsealJson(text);
   const parsed = 'trouble' in sealed ? null : quotaSchema.safeParse(sealed.body);
   if (parsed?.success === true) return parsed.data;

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { type Json, canonicalJson } from '../core/canonical-json.ts';
 import { StillhouseError } from '../core/failure.ts';
+import { jsonOrNull } from '../core/json-or-null.ts';
 import { writeIfAbsent } from '../store/atomic.ts';
 import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
 import { listOrNone } from './journal.ts';
@@ -33,7 +34,7 @@ export async function readSpaceFiles(root: string, fs: CommitFs): Promise<SpaceF
   const found: SpaceFile[] = [];
   for (const name of (await listOrNone(join(root, 'spaces'), fs)).sort()) {
     const text = await readText(join(root, 'spaces', name), fs);
-    const value = parseJson(text);
+    const value = jsonOrNull(text);
     const descriptor = typeof value === 'object' && value !== null ? (value as SpaceDescriptor) : null;
     const got = descriptor === null ? 'no JSON object' : spaceIdOf(descriptor);
     found.push({
@@ -65,14 +66,5 @@ async function readText(path: string, fs: CommitFs): Promise<string> {
     return Buffer.from(await fs.read(path)).toString('utf8');
   } catch (error) {
     throw asStoreFailure(error, path);
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
   }
 }

@@ -2,10 +2,11 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
-import { StillhouseError, systemCodeOf } from '../core/failure.ts';
+import { StillhouseError } from '../core/failure.ts';
 import { sealJson, unsealJson } from '../core/sealed-json.ts';
 import { writeAtomic } from '../store/atomic.ts';
-import { type CommitFs, asStoreFailure } from '../store/commit-fs.ts';
+import type { CommitFs } from '../store/commit-fs.ts';
+import { readTextOrNull } from '../store/read-or-null.ts';
 import { takeLease } from '../store/lease.ts';
 import { listOrNone } from './journal.ts';
 import { readSnapshot } from './snapshot.ts';
@@ -45,13 +46,8 @@ export async function readTags(root: string, fs: CommitFs): Promise<Tag[]> {
 /** Null when there is none. @throws StillhouseError integrity when it is damaged. */
 export async function readTag(root: string, name: string, fs: CommitFs): Promise<Tag | null> {
   const path = join(root, tagFile(name));
-  let text: string;
-  try {
-    text = Buffer.from(await fs.read(path)).toString('utf8');
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return null;
-    throw asStoreFailure(error, path);
-  }
+  const text = await readTextOrNull(path, fs);
+  if (text === null) return null;
   const sealed = unsealJson(text);
   const parsed = 'trouble' in sealed ? null : tagSchema.safeParse(sealed.body);
   if (parsed?.success === true && parsed.data.name === name) return parsed.data;

@@ -1,6 +1,7 @@
 /** Pipelines for single verbs, so that `stillhouse audit` and a pipeline file run the same code and reuse the same stages. */
 import type { CodecChoice } from '../cache/codecs/codec-choice.ts';
 import type { PipelineFile } from '../run/pipeline.ts';
+import type { TargetsRequest } from './cache-groups.ts';
 
 export type AdHocVerb = 'index' | 'audit' | 'curate' | 'cache' | 'train' | 'eval';
 
@@ -10,12 +11,7 @@ export interface AdHocOptions {
   readonly data?: string;
   readonly train?: string;
   readonly evaluation?: string;
-  readonly teachers: readonly {
-    readonly name: string;
-    readonly sizesPx: readonly number[];
-    readonly mosaic?: number;
-    readonly codec?: CodecChoice;
-  }[];
+  readonly teachers: TargetsRequest['teachers'];
   /** Of the targets that a student is trained on; what an audit looks at is stored as f16. */
   readonly codec?: CodecChoice;
   readonly views: number;

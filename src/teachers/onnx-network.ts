@@ -35,7 +35,7 @@ export interface OnnxNetworkOptions {
 }
 
 /**
- * @param firstBatch rows of the first call; a graph that does not say what it gives is asked with so many rows of zeros
+ * @param firstBatch rows of the first call; a graph that does not say what it gives, and any on a device, is asked with so many zeros
  * @throws StillhouseError bad-input when the graph does not load or does not fit; what the engine said where memory ran out
  */
 export async function openOnnxNetwork(
@@ -55,10 +55,14 @@ export async function openOnnxNetwork(
 
 const NO_KERNEL = /while running \S+ node\. Name:'([^']*)'.*not implemented/is;
 
-/** A node whose kernel says only when it runs that it cannot do what it is asked, such as Resize with antialias on WebGPU. */
+/**
+ * A node whose kernel says only when it runs that it cannot do what it is asked, such as Resize with antialias on WebGPU. Null also for
+ * a node without a name: the engine leaves nodes to the CPU by name.
+ */
 function nodeWithoutKernel(error: unknown): string | null {
   const message = error instanceof Error && error.cause instanceof Error ? error.cause.message : '';
-  return NO_KERNEL.exec(message)?.[1] ?? null;
+  const name = NO_KERNEL.exec(message)?.[1] ?? '';
+  return name === '' ? null : name;
 }
 
 interface OpenNetworkOptions extends OnnxNetworkOptions {
@@ -102,9 +106,9 @@ async function openWith(options: OpenNetworkOptions, firstBatch: number): Promis
     spatial: spatial && readTap(spatial, outputs[spatial.tensor]!, rows, options.teacher).values,
   });
   try {
-    const probe =
-      toldOutputs(opened.session, fetches) ??
-      (await forward(new Float32Array(firstBatch * values), firstBatch));
+    // other devices may lack a kernel and say so only when it runs: they are always asked
+    const told = options.device.provider === 'cpu' ? toldOutputs(opened.session, fetches) : null;
+    const probe = told ?? (await forward(new Float32Array(firstBatch * values), firstBatch));
     const shapeOf = (tap: TapPlan | null): TapShape | null => {
       if (tap === null) return null;
       const tensor = probe[tap.tensor]!;

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// Processes killed at random points and bytes damaged at random places, both seeded: about two minutes.
+// Processes killed at random points and bytes damaged at random places, both seeded: about six minutes.
 export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,

@@ -2,26 +2,29 @@
  * Teachers on every device but the CPU that this machine has: the contract, and the same answers as on the CPU within a stated
  * tolerance. Each provider that cannot run here is skipped, and says why.
  */
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as arrow from 'apache-arrow';
+import { stringify } from 'yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isStillhouseError } from '../../src/core/failure.ts';
 import { decodeHalf } from '../../src/core/half.ts';
+import { buildOnnx, encodeOnnx } from '../../src/format/onnx-model.ts';
 import { FULL_VIEW } from '../../src/images/view.ts';
 import { type Provider, PROVIDER_TRAITS } from '../../src/teachers/devices.ts';
 import { threadHost } from '../../src/teachers/engine-host.ts';
 import { EnginePool } from '../../src/teachers/engine-pool.ts';
 import { identifyTeacher, openTeacher } from '../../src/teachers/open-teacher.ts';
 import { viewRenderer } from '../../src/teachers/preprocess.ts';
-import { loadTeacher } from '../../src/teachers/registry.ts';
+import { type LoadedTeacher, loadTeacher } from '../../src/teachers/registry.ts';
 import { resolveDevices } from '../../src/teachers/resolve-devices.ts';
 import type { TeacherAnswer } from '../../src/teachers/teacher.ts';
 import { copyEmoji, emojiNames } from '../support/emoji-folder.ts';
+import { failing } from '../support/failing.ts';
 import { cli } from '../support/run-cli.ts';
 import { teacherContract } from '../support/teacher-contract.ts';
-import { writeTinyTeacher } from '../support/tiny-teacher.ts';
+import { tinyManifest, writeTinyTeacher } from '../support/tiny-teacher.ts';
 import { IMAGES, LOOK_ALIKES, goldenImage, largestDifference, teacherOf } from '../teachers/look-alikes.ts';
 
 /** Of the largest value: float32 in another order of sums, and on CUDA products of 10 bits (TF32). */
@@ -112,6 +115,33 @@ for (const provider of ['webgpu', 'cuda', 'tensorrt'] as const) {
       expectNear(answers[1]!, answers[0]!, tolerance);
     });
 
+    it('answers for a graph of fixed sizes with an operator that says only when it runs that it cannot', async () => {
+      const teacher = await resizing('shrink');
+      const pixels = Float32Array.from({ length: 2 * 768 }, (_, i) => Math.sin(i * i));
+      const answers: TeacherAnswer[] = [];
+      for (const device of ['cpu', provider]) {
+        const session = await openTeacher(teacher, { sizePx: 16, batch: 2 }, { device, threads: 0 });
+        answers.push(await session.run(pixels, 2));
+        await session.close();
+      }
+      expectNear(answers[1]!, answers[0]!, tolerance);
+    });
+
+    it.runIf(provider === 'webgpu')(
+      'says so when that operator has no name to leave it to the CPU by',
+      async () => {
+        const teacher = await resizing('');
+        await expect(
+          openTeacher(teacher, { sizePx: 16, batch: 2 }, { device: provider, threads: 0 }),
+        ).rejects.toThrow(
+          failing(5, {
+            what: 'the device cannot compute an operator of a teacher',
+            next: 'run this teacher with --device cpu',
+          }),
+        );
+      },
+    );
+
     it('fills a cache from the command line with spaces of its own, near those of the CPU', async () => {
       const photos = join(folder, `photos-${provider}`);
       await copyEmoji(photos, { vendor: 'twitter', names: await emojiNames(6) });
@@ -130,6 +160,47 @@ for (const provider of ['webgpu', 'cuda', 'tensorrt'] as const) {
       );
     });
   });
+}
+
+async function resizing(nodeName: string): Promise<LoadedTeacher> {
+  const onnx = fixedResize(nodeName);
+  const at = mkdtempSync(join(folder, 'fixed-'));
+  writeFileSync(join(at, 'tiny.onnx'), onnx);
+  writeFileSync(join(at, 'tiny.yaml'), stringify(tinyManifest(onnx)));
+  return loadTeacher('tiny.yaml', { baseFolder: at });
+}
+
+/** x [2, 3, 16, 16] -> map [2, 8, 4, 4]: eight channels, then a cubic Resize with antialias, which WebGPU lacks. */
+function fixedResize(name: string): Uint8Array {
+  return encodeOnnx(
+    buildOnnx({
+      name: 'fixed',
+      inputs: [{ name: 'x', dtype: 'float32', shape: [2, 3, 16, 16] }],
+      outputs: [{ name: 'map', dtype: 'float32', shape: [2, 8, 4, 4] }],
+      initializers: [
+        {
+          name: 'kernel',
+          dtype: 'float32',
+          shape: [8, 3, 1, 1],
+          data: Float32Array.from({ length: 24 }, (_, i) => Math.sin(i)),
+        },
+        { name: 'sizes', dtype: 'int64', shape: [4], data: BigInt64Array.of(2n, 8n, 4n, 4n) },
+      ],
+      nodes: [
+        { op: 'Conv', inputs: ['x', 'kernel'], outputs: ['wide'] },
+        {
+          op: 'Resize',
+          name,
+          inputs: ['wide', '', '', 'sizes'],
+          outputs: ['map'],
+          attributes: {
+            antialias: { kind: 'int', value: 1 },
+            mode: { kind: 'text', value: 'cubic' },
+          },
+        },
+      ],
+    }),
+  );
 }
 
 const largest = (values: Float32Array): number => values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);

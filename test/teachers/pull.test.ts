@@ -287,8 +287,13 @@ describe('a pull over a bad line', () => {
       failing(5, { next: expect.stringContaining('what has come is kept') }),
     );
     expect(await r.pull()).toEqual([expect.objectContaining({ state: 'downloaded', sha256: sha256(large) })]);
-    const last = r.hub.requests.at(-1)!;
-    expect(Number(/\d+/.exec(last.headers.range!)![0])).toBeGreaterThan(100_000);
+    // how much of a broken attempt arrives is up to the network; what arrived is never asked for again
+    const starts = r.hub.requests.flatMap(({ headers: { range } }) =>
+      range === undefined ? [] : [Number(/\d+/.exec(range)![0])],
+    );
+    expect(starts.length).toBeGreaterThan(1);
+    expect(starts).toEqual([...starts].sort((a, b) => a - b));
+    expect(starts.at(-1)).toBeGreaterThan(0);
     expect(r.events.filter(({ kind }) => kind === 'retry')).toHaveLength(2);
   });
 });

@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { symmetricEigen } from '../../core/linear-algebra/symmetric-eigen.ts';
 import { StillhouseError } from '../../core/failure.ts';
+import { jsonOrNull } from '../../core/json-or-null.ts';
 import { type NamedTensor, decodeSafetensors, encodeSafetensors } from '../../format/safetensors.ts';
 import type { CodecStatistics } from '../codecs/target-codec.ts';
 import type { Moments } from './feature-moments.ts';
@@ -100,7 +101,7 @@ export function encodeStatistics(statistics: FeatureStatistics): Uint8Array {
 /** @throws StillhouseError integrity when the file is damaged or holds something else. */
 export function decodeStatistics(bytes: Uint8Array, where: string): FeatureStatistics {
   const { tensors, metadata } = decodeSafetensors(bytes, where, 'F64');
-  const facts = factsSchema.safeParse(parsedOrNull(metadata[FACTS] ?? ''));
+  const facts = factsSchema.safeParse(jsonOrNull(metadata[FACTS] ?? ''));
   const channels = tensors.get('mean')?.shape[0] ?? 0;
   const tensor = (name: string, sides: number): Float64Array => {
     const found = tensors.get(name);
@@ -124,15 +125,6 @@ export function decodeStatistics(bytes: Uint8Array, where: string): FeatureStati
     positionMean: position ?? null,
     facts: facts.data,
   };
-}
-
-function parsedOrNull(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
 }
 
 function damaged(where: string, wanted: string, got: string): StillhouseError {

@@ -7,10 +7,12 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { canonicalJson } from '../../core/canonical-json.ts';
 import { merkleRoot } from '../../core/digest.ts';
-import { isStillhouseError, systemCodeOf } from '../../core/failure.ts';
+import { isStillhouseError } from '../../core/failure.ts';
+import { jsonOrNull } from '../../core/json-or-null.ts';
 import type { SpaceId } from '../../core/ids.ts';
 import { writeAtomic } from '../../store/atomic.ts';
-import { type CommitFs, asStoreFailure } from '../../store/commit-fs.ts';
+import type { CommitFs } from '../../store/commit-fs.ts';
+import { readTextOrNull } from '../../store/read-or-null.ts';
 import type { CachedSpace } from '../catalogue.ts';
 import { listOrNone } from '../journal.ts';
 import type { RowKey } from '../row-key.ts';
@@ -93,7 +95,7 @@ export async function measuredStatistics(root: string, id: SpaceId, fs: CommitFs
   for (const name of await listOrNone(folder, fs)) {
     if (!name.startsWith(`${id}-`)) continue;
     const note = noteSchema.safeParse(
-      parsedOrNull(Buffer.from(await fs.read(join(folder, name))).toString('utf8')),
+      jsonOrNull(Buffer.from(await fs.read(join(folder, name))).toString('utf8')),
     );
     if (note.success) found.push(note.data.statsSha256);
   }
@@ -103,14 +105,9 @@ export async function measuredStatistics(root: string, id: SpaceId, fs: CommitFs
 async function noted(space: CachedSpace, keysDigest: string): Promise<KeptStatistics | null> {
   const { root, fs } = space;
   const path = notePath(space, keysDigest);
-  let text: string;
-  try {
-    text = Buffer.from(await fs.read(path)).toString('utf8');
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return null;
-    throw asStoreFailure(error, path);
-  }
-  const note = noteSchema.safeParse(parsedOrNull(text));
+  const text = await readTextOrNull(path, fs);
+  if (text === null) return null;
+  const note = noteSchema.safeParse(jsonOrNull(text));
   if (!note.success || note.data.keysDigest !== keysDigest) return null;
   const { statsSha256 } = note.data;
   try {
@@ -118,14 +115,5 @@ async function noted(space: CachedSpace, keysDigest: string): Promise<KeptStatis
   } catch (error) {
     if (!isStillhouseError(error, 'integrity')) throw error;
     return null;
-  }
-}
-
-function parsedOrNull(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
   }
 }

@@ -11,9 +11,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { canonicalJson } from '../../core/canonical-json.ts';
 import { sha256 } from '../../core/digest.ts';
-import { StillhouseError, systemCodeOf } from '../../core/failure.ts';
+import { StillhouseError } from '../../core/failure.ts';
+import { jsonOrNull } from '../../core/json-or-null.ts';
 import { writeAtomic, writeIfAbsent } from '../../store/atomic.ts';
-import { type CommitFs, asStoreFailure } from '../../store/commit-fs.ts';
+import type { CommitFs } from '../../store/commit-fs.ts';
+import { readOrNull, readTextOrNull } from '../../store/read-or-null.ts';
 import { listOrNone } from '../journal.ts';
 import { type SpaceDescriptor, exactSpaceIdOf } from '../space.ts';
 import { type FeatureStatistics, decodeStatistics, encodeStatistics } from './feature-statistics.ts';
@@ -89,16 +91,16 @@ export async function pinnedStatistics(
   fs: CommitFs,
 ): Promise<string | null> {
   const path = pinPath(root, subject);
-  const bytes = await readOrNull(path, fs);
-  if (bytes === null) return null;
-  const pin = pinSchema.safeParse(parsedOrNull(Buffer.from(bytes).toString('utf8')));
+  const text = await readTextOrNull(path, fs);
+  if (text === null) return null;
+  const pin = pinSchema.safeParse(jsonOrNull(text));
   if (pin.success) return pin.data.statsSha256;
   throw new StillhouseError({
     kind: 'integrity',
     what: 'the choice of statistics for a space is damaged',
     where: path,
     wanted: 'a JSON object with statsSha256',
-    got: Buffer.from(bytes).toString('utf8', 0, 200),
+    got: text.slice(0, 200),
     next: 'remove the file: the next run chooses anew',
   });
 }
@@ -117,9 +119,9 @@ export async function readPins(
 ): Promise<{ readonly file: string; readonly statsSha256: string | null }[]> {
   const pins: { file: string; statsSha256: string | null }[] = [];
   for (const name of (await listOrNone(join(root, 'statistics'), fs)).sort()) {
-    const bytes = name.endsWith('.json') ? await readOrNull(join(root, 'statistics', name), fs) : null;
-    if (bytes === null) continue;
-    const pin = pinSchema.safeParse(parsedOrNull(Buffer.from(bytes).toString('utf8')));
+    const text = name.endsWith('.json') ? await readTextOrNull(join(root, 'statistics', name), fs) : null;
+    if (text === null) continue;
+    const pin = pinSchema.safeParse(jsonOrNull(text));
     pins.push({ file: `statistics/${name}`, statsSha256: pin.success ? pin.data.statsSha256 : null });
   }
   return pins;
@@ -133,22 +135,4 @@ export async function pinStatistics(
 ): Promise<string> {
   await writeIfAbsent(pinPath(root, subject), `${canonicalJson({ v: 1, statsSha256 })}\n`, fs);
   return (await pinnedStatistics(root, subject, fs)) ?? statsSha256;
-}
-
-async function readOrNull(path: string, fs: CommitFs): Promise<Uint8Array | null> {
-  try {
-    return await fs.read(path);
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return null;
-    throw asStoreFailure(error, path);
-  }
-}
-
-function parsedOrNull(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
 }
