@@ -133,3 +133,20 @@ describe('a pipeline file', () => {
     await expect(read('version: [1')).rejects.toThrow(failing(3, {}));
   });
 });
+
+describe('pipelines/codecs.yaml', () => {
+  const rowsOf = async (name: string) => {
+    const { stages } = await readPipelineFile(`pipelines/${name}.yaml`);
+    return new Map(stages.map((stage) => [stage.id, stage]));
+  };
+
+  it('does before its codecs what the demo does, and trains the demo’s student', async () => {
+    const [demo, codecs] = [await rowsOf('demo'), await rowsOf('codecs')];
+    for (const id of ['train-images', 'eval-images', 'embed', 'audit', 'curate'])
+      expect(codecs.get(id), id).toEqual(demo.get(id));
+    const { dataset, cache, ...training } = demo.get('train')!.with;
+    expect([dataset, cache]).toEqual(['curate', 'cache']);
+    for (const codec of ['f32', 'f16', 'i8p', 'i4p'])
+      expect(codecs.get(`train-${codec}`)!.with, codec).toMatchObject(training);
+  });
+});
