@@ -70,7 +70,10 @@ function rowOf(codec) {
       0,
     ),
     fidelity,
-    measures: Object.fromEntries(student.measures.map(({ measure, value }) => [measure, value])),
+    meanFidelity: geometricMean(Object.values(fidelity)),
+    measures: Object.fromEntries(
+      student.measures.map(({ measure, value, low, high }) => [measure, { value, low, high }]),
+    ),
     loss: Object.fromEntries(Object.entries(loss).map(([teacher, { end }]) => [teacher, end])),
   };
 }
@@ -80,14 +83,24 @@ function print(all) {
   const measures = Object.keys(all[0].measures);
   console.log(`\nfidelity = variance of the f32 targets / squared error, on evaluation images; seed ${seed}`);
   table([
-    ['codec', 'bytes/view', ...heads, ...measures],
-    ...all.map(({ codec, bytesPerView, fidelity, measures: found }) => [
+    ['codec', 'bytes/view', ...heads, 'geometric mean', ...measures.map((name) => `${name} (95 %)`)],
+    ...all.map(({ codec, bytesPerView, fidelity, meanFidelity, measures: found }) => [
       codec,
       String(bytesPerView),
       ...heads.map((head) => fidelity[head].toFixed(4)),
-      ...measures.map((measure) => (found[measure] === null ? '-' : found[measure].toFixed(4))),
+      meanFidelity.toFixed(4),
+      ...measures.map((measure) => interval(found[measure])),
     ]),
   ]);
+}
+
+/** Fidelities are ratios: twice and half as good average to as good. */
+function geometricMean(values) {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+}
+
+function interval({ value, low, high }) {
+  return value === null ? '-' : `${value.toFixed(3)} (${low.toFixed(2)}-${high.toFixed(2)})`;
 }
 
 function table(lines) {
