@@ -68,4 +68,4 @@ golden-update: $(STAMP) ## rewrite the golden files, then look at the diff
 clean: ## remove out/ and dist/
 	rm -rf out dist
 
-.PHONY: help setup build demo test check fast fix laws audit-laws fault cross test-demo test-browser bench-peers golden-update clean
+.PHONY: help setup build demo test check fast fix laws audit-laws fault cross test-demo test-browser bench-peers test-gpu golden-update clean
