@@ -29,9 +29,10 @@ describe.skipIf(reason !== null)('numpy', () => {
       const floats = new Float32Array(bits.buffer);
       fs.writeFileSync(join(folder, 'floats'), bits);
       const ran = spawnSync(PYTHON, ['-c', CONVERT], { cwd: folder, encoding: 'utf8' });
-      expect(ran.stderr).toBe('');
+      expect([ran.status, ran.stderr]).toEqual([0, '']);
       const ours = encodeHalf(floats);
       const theirs = halvesOf(fs.readFileSync(join(folder, 'halves')));
+      expect(theirs.length).toBe(bits.length);
       const wrong: number[] = [];
       theirs.forEach((half, i) => {
         const isNaN = (bits[i]! & 0x7fffffff) > 0x7f800000;
