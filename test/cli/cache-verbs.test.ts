@@ -140,6 +140,11 @@ describe('codecs on the command line', () => {
     expect(await json(cwd, 'cache', 'derive', 'tiny', '--codec', 'i4p-pool2')).toMatchObject({
       spaces: [{ space: 'tiny@16.spatial.i4p-pool2' }, { space: 'tiny@16.summary.i4p' }],
     });
+    // by label, in whatever order they were named
+    const both = ['tiny@16.summary', 'tiny@16.spatial', '--codec', 'i8c', '--dry-run'];
+    expect(await json(cwd, 'cache', 'derive', ...both)).toMatchObject({
+      spaces: [{ space: 'tiny@16.spatial.i8c' }, { space: 'tiny@16.summary.i8c' }],
+    });
     const poorer = await run(cwd, 'cache', 'derive', 'tiny@16.spatial.i8p', '--codec', 'f16');
     expect(expectOneMessage(poorer, 3)).toContain('cannot be derived from a poorer one');
   });

@@ -1,4 +1,4 @@
-/** What a mosaic does to teachers that see near, in windows, or all over; figures are those of decision 0013. */
+/** What a mosaic does to teachers that see near, in windows, or all over; means are those of decision 0013. */
 import { describe, expect, it } from 'vitest';
 import { Rng } from '../../../src/core/rng.ts';
 import type { TeacherSession } from '../../../src/teachers/teacher.ts';
@@ -64,7 +64,6 @@ const seamless = (cell: number, cells: number): boolean =>
 
 interface Figures {
   readonly mean: number;
-  readonly worst: number;
   /** Cells that stay as they are. */
   readonly still: readonly number[];
 }
@@ -136,12 +135,12 @@ describe('a tile on a mosaic', () => {
     expect(Math.min(...moved)).toBeLessThan(0.97);
   });
 
-  it('moves with its neighbours the more, the farther the teacher sees; with global attention all of it does', async () => {
+  it('moves with its neighbours the more on the mean, the farther the teacher sees; with global attention all of it does', async () => {
     const figures: Figures[] = [];
     for (const window of [0, 3, 4, 12]) {
       const moved = cosines(await onCanvas(window, 1, 2, 3, 4), await onCanvas(window, 1, 5, 6, 7));
       const still = moved.flatMap((cosine, cell) => (cosine > 1 - 1e-6 ? [cell] : []));
-      figures.push({ mean: mean(moved), worst: Math.min(...moved), still });
+      figures.push({ mean: mean(moved), still });
     }
     const [near, aligned, across, global] = figures as [Figures, Figures, Figures, Figures];
     const cells = (condition: (cell: number) => boolean): number[] =>
@@ -151,9 +150,10 @@ describe('a tile on a mosaic', () => {
     // only the first window of 4 cells lies within the tile of 6
     expect(across.still).toEqual(cells((cell) => seamless(cell, 2)));
     expect(global.still).toEqual([]);
-    // what decision 0013 tells
-    expect(figures.map(({ mean }) => Number(mean.toFixed(2)))).toEqual([0.97, 0.94, 0.86, 0.81]);
-    expect(figures.map(({ worst }) => Number(worst.toFixed(2)))).toEqual([0.8, 0.43, 0.32, 0.38]);
+    const means = figures.map(({ mean }) => mean);
+    expect(means.every((mean, i) => i === 0 || mean < means[i - 1]!)).toBe(true);
+    const told = [0.97, 0.94, 0.86, 0.81];
+    for (const [i, mean] of means.entries()) expect(Math.abs(mean - told[i]!)).toBeLessThan(0.01);
   });
 
   it('of a teacher with global attention depends on every neighbour, on their places, and on the padding', async () => {
