@@ -95,9 +95,11 @@ async function sweep(options: CollectOptions): Promise<Collected> {
   for (const file of swept) await move(root, file, join(trash, file), fs);
   // a writer may have listed, or a reader pinned, one of them meanwhile: whoever looks last sees the other
   const now = await collectRoots(options);
-  const returned = swept.filter((file) => now.needed.has(file));
+  const isNeeded = (file: string): boolean =>
+    now.needed.has(file) || (now.isWritten && file.startsWith('statistics/'));
+  const returned = swept.filter(isNeeded);
   for (const file of returned) await move(root, join(trash, file), file, fs);
-  return { ...result, swept: swept.filter((file) => !now.needed.has(file)), returned };
+  return { ...result, swept: swept.filter((file) => !isNeeded(file)), returned };
 }
 
 /** Deletes trash whose grace has ended. A clock that was set back keeps it longer. */

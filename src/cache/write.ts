@@ -11,7 +11,7 @@ import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { type TensorPart, encodePartPieces } from '../format/tensor-part.ts';
 import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
 import { machineClass } from '../store/process-identity.ts';
-import { type SharedLease, holdLease, readLeases } from '../store/shared-lease.ts';
+import { type SharedLease, readLeases } from '../store/shared-lease.ts';
 import { stageFile } from '../store/stage-file.ts';
 import { ensureCache } from './catalogue.ts';
 import { type CodecError, CODEC_ERROR } from './codecs/codec-error.ts';
@@ -23,6 +23,7 @@ import { recoverOrphans } from './recover.ts';
 import type { Snapshot } from './snapshot.ts';
 import { type SpaceDescriptor, exactSpaceIdOf, spaceFolderName, spaceIdOf, spaceLabel } from './space.ts';
 import { registerSpace } from './space-files.ts';
+import { holdWriterLease } from './writer-lease.ts';
 
 export interface PartToWrite {
   readonly space: SpaceDescriptor;
@@ -84,13 +85,7 @@ export class CacheWriter {
     await ensureCache(root, writer.#fs);
     const { adopted, quarantined } = await recoverOrphans(root, writer.#fs);
     if (adopted.length > 0) await writer.#list(adopted, []);
-    writer.#lease = await holdLease({
-      folder: join(root, 'leases'),
-      kind: 'writer',
-      needs: null,
-      clock,
-      fs: writer.#fs,
-    });
+    writer.#lease = await holdWriterLease({ root, clock, fs: writer.#fs });
     await writer.#lookAround();
     return { writer, adopted: adopted.length, quarantined };
   }

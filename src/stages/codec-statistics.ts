@@ -108,6 +108,7 @@ export async function measureCodecs(
         await measureStatistics({
           root: context.cacheRoot,
           fs: context.cacheFs,
+          clock: context.clock,
           space,
           source: cached.get(spaceIdOf(asHalf(space)))!,
           keys: plan.keys,

@@ -58,7 +58,7 @@ const stage: Stage<StatisticsParams, StatisticsPlan> = {
 };
 
 async function measure({ params, spaces, keys }: StatisticsPlan, context: StageContext): Promise<Outcome> {
-  const { signal } = context;
+  const { signal, clock } = context;
   const rejected: Record<string, number> = {};
   const outputs: StageOutput[] = [];
   const figures: Json[] = [];
@@ -72,7 +72,7 @@ async function measure({ params, spaces, keys }: StatisticsPlan, context: StageC
         reject('codec-changes-features');
         continue;
       }
-      const kept = await keptStatistics({ space, keys, rows: params.rows, signal, onProgress });
+      const kept = await keptStatistics({ space, clock, keys, rows: params.rows, signal, onProgress });
       if (kept === null) {
         reject('no-usable-target');
         continue;

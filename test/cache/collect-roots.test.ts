@@ -5,9 +5,12 @@ import { newTensorValues, storedTensorOf } from '../../src/cache/codecs/stored-t
 import { collectGarbage } from '../../src/cache/collect.ts';
 import { dropSpaces } from '../../src/cache/drop.ts';
 import { wantedRows } from '../../src/cache/plan.ts';
+import { openCatalogue } from '../../src/cache/catalogue.ts';
 import { publishSnapshot } from '../../src/cache/publish.ts';
 import { snapshotFile } from '../../src/cache/snapshot.ts';
-import type { SpaceDescriptor } from '../../src/cache/space.ts';
+import { type SpaceDescriptor, spaceIdOf } from '../../src/cache/space.ts';
+import { measureStatistics } from '../../src/cache/statistics/choose-statistics.ts';
+import { keptStatistics } from '../../src/cache/statistics/kept-statistics.ts';
 import {
   listStatistics,
   pinStatistics,
@@ -16,9 +19,11 @@ import {
 import { setTag } from '../../src/cache/tags.ts';
 import { storedPart } from '../../src/cache/target-part.ts';
 import { verifyCache } from '../../src/cache/verify.ts';
+import type { CacheWriter } from '../../src/cache/write.ts';
 import { sha256 } from '../../src/core/digest.ts';
 import { rowValuesOf } from '../../src/format/tensor-part.ts';
 import { writeAtomic } from '../../src/store/atomic.ts';
+import type { CommitFs } from '../../src/store/commit-fs.ts';
 import { failing } from '../support/failing.ts';
 import { quickFs } from '../support/quick-fs.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -37,7 +42,8 @@ async function cache() {
     await writer.close();
   }
   await setTag({ ...at, name: 'paper', n: 1, expected: null, note: '' });
-  const gc = (keepSnapshots = 1) => collectGarbage({ ...at, keepSnapshots, graceMs: 1000, dryRun: false });
+  const gc = (keepSnapshots = 1, fs: CommitFs = quickFs) =>
+    collectGarbage({ ...at, fs, keepSnapshots, graceMs: 1000, dryRun: false });
   const verify = (repair = false) =>
     verifyCache({
       root,
@@ -128,6 +134,54 @@ describe('statistics', () => {
     await gc();
     expect(await listStatistics(root, quickFs)).toEqual([chosen.digest]);
   });
+
+  it('that a writer begins to name after gc has looked for writers are brought back', async () => {
+    const { root, gc } = await cache();
+    const imported = bytesOf('imported');
+    await write(root, imported);
+    let writer: CacheWriter | undefined;
+    const racing: CommitFs = {
+      ...quickFs,
+      rename: async (from, to) => {
+        if (writer === undefined && to.includes('/trash/') && to.endsWith('.safetensors')) {
+          ({ writer } = await openWriter(root, 'import'));
+          await write(root, imported);
+        }
+        await quickFs.rename(from, to);
+      },
+    };
+    const collected = await gc(1, racing);
+    await writer!.abandon();
+    expect(collected).toMatchObject({ swept: [], returned: [statisticsFile(imported.digest)] });
+    expect(await listStatistics(root, quickFs)).toEqual([imported.digest]);
+  });
+
+  it.each(['that codecs are built from', 'that are only told'])(
+    '%s are not collected between their measuring and what names them',
+    async (which) => {
+      const { root, gc } = await cache();
+      const swept: string[] = [];
+      // a name for statistics is about to appear
+      const racing: CommitFs = {
+        ...quickFs,
+        writeNew: async (path, bytes) => {
+          if ((await listStatistics(root, quickFs)).length > 0) swept.push(...(await gc()).swept);
+          await quickFs.writeNew(path, bytes);
+        },
+      };
+      const { spaces } = await openCatalogue(root, { fs: racing });
+      const source = spaces.get(spaceIdOf(summary))!;
+      if (which === 'that are only told') await keptStatistics({ space: source, clock: fixedClock });
+      else
+        await measureStatistics({
+          ...{ root, fs: racing, clock: fixedClock, source },
+          space: { ...summary, codec: { id: 'i8c' } },
+          keys: [...source.rows.keys()],
+        });
+      expect(swept).toEqual([]);
+      expect(await listStatistics(root, quickFs)).toHaveLength(1);
+    },
+  );
 
   it('of a space that is listed stay, and verify says so when they are changed or gone', async () => {
     const { root, at, gc, verify } = await cache();

@@ -16,7 +16,18 @@ import { failing } from '../support/failing.ts';
 import { failingFs } from '../support/failing-fs.ts';
 import { quickFs } from '../support/quick-fs.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { answer, images, keyOf, openWriter, partFor, reader, rendered, space, spaceIn } from './rig.ts';
+import {
+  answer,
+  fixedClock,
+  images,
+  keyOf,
+  openWriter,
+  partFor,
+  reader,
+  rendered,
+  space,
+  spaceIn,
+} from './rig.ts';
 
 const maps = (codec: CodecDescriptor): SpaceDescriptor =>
   space({ tap: { kind: 'spatial', rule: { tensor: 'y' } }, shape: [4, 2, 6], codec });
@@ -47,7 +58,8 @@ async function cacheOf(source = F16): Promise<string> {
 async function withStatistics(root: string, codec: CodecDescriptor): Promise<SpaceDescriptor> {
   if (!['i8c', 'i8p', 'i4p'].includes(codec.id)) return maps(codec);
   const source = await spaceIn(root, F16);
-  return measureStatistics({ root, fs: quickFs, space: maps(codec), source, keys: [...source.rows.keys()] });
+  const keys = [...source.rows.keys()];
+  return measureStatistics({ root, fs: quickFs, clock: fixedClock, space: maps(codec), source, keys });
 }
 
 async function derive(root: string, target: SpaceDescriptor, fs: CommitFs = quickFs) {

@@ -12,7 +12,7 @@ import { spaceIdOf } from '../../src/cache/space.ts';
 import { measureStatistics } from '../../src/cache/statistics/choose-statistics.ts';
 import { partOf } from '../../src/cache/target-part.ts';
 import { madeUpTokens } from '../cache/codecs/rig.ts';
-import { images, openWriter, space } from '../cache/rig.ts';
+import { fixedClock, images, openWriter, space } from '../cache/rig.ts';
 import { PYTHON, lacksPython } from '../support/moto-server.ts';
 import { quickFs } from '../support/quick-fs.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -39,7 +39,14 @@ describe.skipIf(reason !== null)('pyarrow and numpy', () => {
     const source = (await openCatalogue(root)).spaces.get(spaceIdOf(F16))!;
     const keys = rows.map(({ key }) => key);
     const i8p = { ...F16, codec: { id: 'i8p' } } as const;
-    const target = await measureStatistics({ root, fs: quickFs, space: i8p, source, keys });
+    const target = await measureStatistics({
+      root,
+      fs: quickFs,
+      clock: fixedClock,
+      space: i8p,
+      source,
+      keys,
+    });
     const derivation = planDerivation({ space: target, source, present: undefined });
     await deriveTargets({ root, derivation, writer });
     await writer.close();

@@ -17,7 +17,7 @@ import { measureStatistics } from '../../src/cache/statistics/choose-statistics.
 import { partOf } from '../../src/cache/target-part.ts';
 import { openLoader } from '../../src/loader/open-loader.ts';
 import { madeUpTokens } from '../cache/codecs/rig.ts';
-import { images, openWriter, space } from '../cache/rig.ts';
+import { fixedClock, images, openWriter, space } from '../cache/rig.ts';
 import { quickFs } from '../support/quick-fs.ts';
 import { failing } from '../support/failing.ts';
 
@@ -54,6 +54,7 @@ beforeAll(async () => {
     const target = await measureStatistics({
       root,
       fs: quickFs,
+      clock: fixedClock,
       space: { ...F16, codec },
       source,
       keys: KEYS,

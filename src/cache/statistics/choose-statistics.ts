@@ -3,12 +3,14 @@
  * those that were chosen for the exact space before, else measured on targets that are there as f32 or f16
  * (src/decisions/0015-codecs-by-two-passes.md).
  */
+import type { Clock } from '../../core/clock.ts';
 import { StillhouseError } from '../../core/failure.ts';
 import type { CommitFs } from '../../store/commit-fs.ts';
 import type { CachedSpace } from '../catalogue.ts';
 import { needsStatistics } from '../codecs/codec.ts';
 import type { RowKey } from '../row-key.ts';
 import { type SpaceDescriptor, codedLabel } from '../space.ts';
+import { whileWriting } from '../writer-lease.ts';
 import { measureSpace } from './measure-space.ts';
 import { pinStatistics, pinnedStatistics, writeStatistics } from './statistics-files.ts';
 
@@ -35,6 +37,7 @@ const withStatistics = (space: SpaceDescriptor, statsSha256: string): SpaceDescr
 export interface MeasureChoice {
   readonly root: string;
   readonly fs: CommitFs;
+  readonly clock: Clock;
   readonly space: SpaceDescriptor;
   /** Of the same exact space, as f32 or f16. */
   readonly source: CachedSpace;
@@ -49,7 +52,7 @@ export interface MeasureChoice {
  * @throws StillhouseError bad-input when none of the targets is usable.
  */
 export async function measureStatistics(choice: MeasureChoice): Promise<SpaceDescriptor> {
-  const { root, fs, space, source, keys, signal, onProgress } = choice;
+  const { root, fs, clock, space, source, keys, signal, onProgress } = choice;
   const pool = space.codec.pool ?? 1;
   const statistics = await measureSpace({
     space: source,
@@ -67,6 +70,10 @@ export async function measureStatistics(choice: MeasureChoice): Promise<SpaceDes
       got: `none among ${keys.length}`,
       next: 'look at the ledger for the reasons, or store these targets as f16',
     });
-  const measured = await writeStatistics(root, statistics, fs);
-  return withStatistics(space, await pinStatistics(root, { space, pool }, { statsSha256: measured, fs }));
+  // until they are chosen, only the lease keeps them from a collector
+  const chosen = await whileWriting({ root, clock, fs }, async () => {
+    const statsSha256 = await writeStatistics(root, statistics, fs);
+    return pinStatistics(root, { space, pool }, { statsSha256, fs });
+  });
+  return withStatistics(space, chosen);
 }

@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { canonicalJson } from '../../core/canonical-json.ts';
+import type { Clock } from '../../core/clock.ts';
 import { merkleRoot } from '../../core/digest.ts';
 import { isStillhouseError } from '../../core/failure.ts';
 import { jsonOrNull } from '../../core/json-or-null.ts';
@@ -17,6 +18,7 @@ import type { CachedSpace } from '../catalogue.ts';
 import { listOrNone } from '../journal.ts';
 import type { RowKey } from '../row-key.ts';
 import { codedLabel } from '../space.ts';
+import { whileWriting } from '../writer-lease.ts';
 import type { FeatureStatistics } from './feature-statistics.ts';
 import { type MeasureOptions, measureSpace } from './measure-space.ts';
 import { readStatistics, statisticsFile, writeStatistics } from './statistics-files.ts';
@@ -30,6 +32,7 @@ export interface KeptStatistics {
 
 export interface KeepOptions extends Pick<MeasureOptions, 'signal' | 'onProgress'> {
   readonly space: CachedSpace;
+  readonly clock: Clock;
   /** Rows to choose from; those that are absent or not usable are left out. Default: all. */
   readonly keys?: Iterable<RowKey>;
   /** Measures the first so many of them by key, which is a random choice. Default: all. */
@@ -38,7 +41,7 @@ export interface KeepOptions extends Pick<MeasureOptions, 'signal' | 'onProgress
 
 /** Null when no row is usable. @throws StillhouseError integrity when a part is damaged */
 export async function keptStatistics(options: KeepOptions): Promise<KeptStatistics | null> {
-  const { space, keys: among, rows, ...how } = options;
+  const { space, clock, keys: among, rows, ...how } = options;
   const { root, fs } = space;
   const keys = usableKeys(space, among ?? space.rows.keys()).slice(0, rows);
   const note = { v: 1, keysDigest: merkleRoot(keys) } as const;
@@ -46,8 +49,16 @@ export async function keptStatistics(options: KeepOptions): Promise<KeptStatisti
   if (known !== null) return known;
   const statistics = await measureSpace({ space, keys, ...how });
   if (statistics === null) return null;
-  const statsSha256 = await writeStatistics(root, statistics, fs);
-  await writeAtomic(notePath(space, note.keysDigest), `${canonicalJson({ ...note, statsSha256 })}\n`, fs);
+  // until the note names them, only the lease keeps them from a collector
+  const statsSha256 = await whileWriting({ root, clock, fs }, async () => {
+    const written = await writeStatistics(root, statistics, fs);
+    await writeAtomic(
+      notePath(space, note.keysDigest),
+      `${canonicalJson({ ...note, statsSha256: written })}\n`,
+      fs,
+    );
+    return written;
+  });
   return { statistics, statsSha256, isReused: false };
 }
 

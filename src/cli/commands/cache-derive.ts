@@ -155,6 +155,7 @@ async function measuredFirst(
   const space = await measureStatistics({
     root: place.root,
     fs: place.fs,
+    clock: machineClock,
     space: request.space,
     source,
     keys,

@@ -45,7 +45,13 @@ export async function measureCache(
         continue;
       }
       const onProgress = progress.of(label);
-      const kept = await keptStatistics({ space, rows: options.rows, signal, onProgress });
+      const kept = await keptStatistics({
+        space,
+        clock: machineClock,
+        rows: options.rows,
+        signal,
+        onProgress,
+      });
       if (kept === null) leftOut.push({ space: label, reason: 'no row is usable' });
       else measured.push({ space, kept });
     }

@@ -8,7 +8,7 @@ import { pinnedStatistics } from '../../../src/cache/statistics/statistics-files
 import { sha256 } from '../../../src/core/digest.ts';
 import { quickFs } from '../../support/quick-fs.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
-import { group, images, openWriter, partFor, spaceIn } from '../rig.ts';
+import { fixedClock, group, images, openWriter, partFor, spaceIn } from '../rig.ts';
 
 const summary = group().spaces[0]!;
 
@@ -17,7 +17,7 @@ async function cacheOf(count: number) {
   const { writer } = await openWriter(root);
   await writer.commit([partFor(summary, images(count))]);
   const kept = async (rows?: number) =>
-    (await keptStatistics({ space: await spaceIn(root, summary), rows }))!;
+    (await keptStatistics({ space: await spaceIn(root, summary), clock: fixedClock, rows }))!;
   return { root, writer, kept };
 }
 
@@ -58,6 +58,6 @@ describe('statistics that are kept', () => {
   it('of no usable row are none', async () => {
     const { root } = await cacheOf(2);
     const space = await spaceIn(root, summary);
-    expect(await keptStatistics({ space, rows: 0 })).toBeNull();
+    expect(await keptStatistics({ space, clock: fixedClock, rows: 0 })).toBeNull();
   });
 });
