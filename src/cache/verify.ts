@@ -33,6 +33,8 @@ export interface VerifyResult {
   readonly repaired: number;
   /** Parts that are no longer listed: those set aside, and those that were missing. */
   readonly dropped: number;
+  /** Findings that a repair has left, and that no later run mends. */
+  readonly left: readonly Finding[];
 }
 
 /** Sets bad files aside and takes them, and missing ones, off the list. */
@@ -66,12 +68,15 @@ export async function verifyCache(options: VerifyOptions): Promise<VerifyResult>
   for (const { file, descriptor, got } of await readSpaceFiles(root, fs))
     if (descriptor === null) findings.push({ file, problem: 'space', detail: `was changed: ${got}` });
     else spaces.set(spaceFolderName(descriptor), descriptor);
-  findings.push(...(await statisticsFindings(root, [...spaces.values()], fs)));
+  // those of a space that was dropped are gc's to take
+  const folders = new Set([...listed.keys()].map(folderOf));
+  const inUse = [...spaces].flatMap(([folder, space]) => (folders.has(folder) ? [space] : []));
+  findings.push(...(await statisticsFindings(root, inUse, fs)));
   let rows = 0;
   let bytesRead = 0;
   for (const { part, indexed } of listed.values()) {
     rows += part.rows;
-    const space = spaces.get(part.file.slice(0, part.file.indexOf('/')));
+    const space = spaces.get(folderOf(part.file));
     const found = await inspect({ root, part, indexed, space, level, fs });
     bytesRead += found.bytesRead;
     findings.push(...found.findings);
@@ -79,9 +84,11 @@ export async function verifyCache(options: VerifyOptions): Promise<VerifyResult>
   findings.push(...(await unlisted(root, listed, fs)));
   const mended = options.repair
     ? await repair({ root, findings, listed, fs, ...options.repair })
-    : { repaired: 0, dropped: 0 };
+    : { repaired: 0, dropped: 0, left: [] };
   return { level, parts: listed.size, rows, bytesRead, findings, ...mended };
 }
+
+const folderOf = (file: string): string => file.slice(0, file.indexOf('/'));
 
 interface Inspection {
   readonly root: string;
@@ -185,13 +192,15 @@ interface RepairOptions extends Repair {
  * A part without a description stays: it is as good as ever once the description is back. Files are moved before the list is
  * changed: whatever is interrupted is a missing part, which the next repair drops, and never a bad part that a writer adopts.
  */
-async function repair(options: RepairOptions): Promise<Pick<VerifyResult, 'repaired' | 'dropped'>> {
+async function repair(options: RepairOptions): Promise<Pick<VerifyResult, 'repaired' | 'dropped' | 'left'>> {
   const { root, findings, listed, fs, writer, clock } = options;
   const bad = new Set<string>();
   const gone = new Set<string>();
-  for (const { file, problem, isSound } of findings) {
-    if (isSound === true) continue;
-    if (RECORDS.some((folder) => file.startsWith(folder))) bad.add(file);
+  const left: Finding[] = [];
+  for (const finding of findings) {
+    const { file, problem, isSound } = finding;
+    if (isSound === true) left.push(finding);
+    else if (RECORDS.some((folder) => file.startsWith(folder))) bad.add(file);
     else if (problem === 'missing') gone.add(file);
     else if (problem !== 'unlisted' && problem !== 'space') bad.add(`data/${file}`);
   }
@@ -203,7 +212,7 @@ async function repair(options: RepairOptions): Promise<Pick<VerifyResult, 'repai
   const listings = [...gone].flatMap((file) => listed.get(file)?.listings ?? []);
   if (listings.length > 0)
     await appendJournal(root, { v: 2, op: 'drop', writer, seq: 0, at: clock.nowIso(), listings }, fs);
-  return { repaired, dropped: gone.size };
+  return { repaired, dropped: gone.size, left };
 }
 
 /** Set aside, these are written anew or not needed: descriptions by the next run, journals by the adoption of their parts. */

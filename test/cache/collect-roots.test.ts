@@ -199,10 +199,16 @@ describe('statistics', () => {
     expect((await verify()).findings).toEqual([]);
     await damage(join(root, statisticsFile(needed.digest)));
     const problems = async (repair: boolean) => (await verify(repair)).findings.map(({ problem }) => problem);
-    expect(await problems(true)).toEqual(['statistics', 'space']);
-    // the description is sound: it stays, and so do its parts
+    expect(await verify(true)).toMatchObject({
+      findings: [{ problem: 'statistics' }, { problem: 'space' }],
+      // the description is sound: it stays, and so do its parts
+      left: [{ file: `spaces/${spaceIdOf(coded)}.json`, problem: 'space' }],
+    });
     expect(await problems(false)).toEqual(['space']);
     await write(root, needed);
     expect(await problems(false)).toEqual([]);
+    await dropSpaces(at, spaceIdOf(coded));
+    expect((await gc()).swept).toContain(statisticsFile(needed.digest));
+    expect(await problems(true)).toEqual([]);
   });
 });

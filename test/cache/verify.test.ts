@@ -113,6 +113,7 @@ describe('verify', () => {
       findings: [],
       repaired: 0,
       dropped: 0,
+      left: [],
     });
   });
 

@@ -158,8 +158,8 @@ describe('codecs on the command line', () => {
 });
 
 describe('a cache that is not as it should be: one message, one exit code', () => {
-  const damaged = async (file: RegExp, change: (text: string) => string): Promise<string> => {
-    const cwd = await filled();
+  const damaged = async (file: RegExp, change: (text: string) => string, at?: string): Promise<string> => {
+    const cwd = at ?? (await filled());
     const root = join(cwd, 'out', 'cache');
     const name = (await readdir(root, { recursive: true }))
       .filter((one) => file.test(one))
@@ -195,6 +195,23 @@ describe('a cache that is not as it should be: one message, one exit code', () =
     expect((await run(cwd, 'cache', 'verify', '--repair')).code).toBe(0);
     const again = await run(cwd, ...FILL, '--name', 'again');
     expect(again.stdout).toContain('targets: 0 written, 12 reused');
+    expect((await run(cwd, 'cache', 'verify', '--level', 'rows')).code).toBe(0);
+  });
+
+  it('with changed statistics of a codec: --repair says what it cannot mend, until those targets are dropped', async () => {
+    const cwd = await filled();
+    const derive = ['cache', 'derive', 'tiny@16.spatial', '--codec', 'i8p'];
+    await json(cwd, ...derive);
+    await damaged(/^statistics\/.*\.safetensors$/, (text) => `${text}x`, cwd);
+    for (let time = 1; time <= 2; time++) {
+      const repair = await run(cwd, 'cache', 'verify', '--repair');
+      const message = expectOneMessage(repair, 4);
+      expect(message).toContain('damage that no repair mends');
+      expect(message).toContain('tiny@16.spatial.i8p cannot be decoded');
+    }
+    await json(cwd, 'cache', 'drop', 'tiny@16.spatial.i8p');
+    expect((await run(cwd, 'cache', 'verify', '--repair')).code).toBe(0);
+    expect(await json(cwd, ...derive)).toMatchObject({ spaces: [{ rows: 6, failed: 0 }] });
     expect((await run(cwd, 'cache', 'verify', '--level', 'rows')).code).toBe(0);
   });
 

@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 import { openCatalogue } from '../../cache/catalogue.ts';
 import { codecName } from '../../cache/codecs/codec.ts';
+import type { Finding } from '../../cache/finding.ts';
 import type { CachePlace } from '../../cache/place.ts';
 import { coverageOf, readDatasets } from '../../cache/datasets.ts';
 import { spaceError } from '../../cache/space-error.ts';
@@ -132,19 +133,31 @@ export async function checkCache(options: VerifyOptions, signal: AbortSignal): P
       );
   }
   // what was repaired is in order; nothing repairs a teacher that says something else
-  const wrong = findings.filter(
-    ({ problem }) => problem === 'recompute' || (!repair && problem !== 'unlisted'),
-  );
-  if (wrong.length > 0)
-    throw new StillhouseError({
-      kind: 'integrity',
-      what: `the cache has ${wrong.length} ${wrong.length === 1 ? 'finding' : 'findings'}`,
-      where: cache,
-      next: wrong.every(({ problem }) => problem === 'recompute')
-        ? 'see what changed: the engine, its device or the decoder; `stillhouse cache drop` the space to compute it anew'
-        : 'run `stillhouse cache verify --repair`, then the run that fills it',
-    });
+  const damage = repair ? result.left : result.findings.filter(({ problem }) => problem !== 'unlisted');
+  if (damage.length > 0) throw repair ? notMended(damage, cache) : found(damage.length, cache, REPAIR);
+  if (again !== null && again.findings.length > 0) throw found(again.findings.length, cache, SEE_TEACHER);
 }
+
+const REPAIR = 'run `stillhouse cache verify --repair`, then the run that fills it';
+const SEE_TEACHER =
+  'see what changed: the engine, its device or the decoder; `stillhouse cache drop` the space to compute it anew';
+
+const found = (count: number, where: string, next: string): StillhouseError =>
+  new StillhouseError({
+    kind: 'integrity',
+    what: `the cache has ${count} ${count === 1 ? 'finding' : 'findings'}`,
+    where,
+    next,
+  });
+
+const notMended = (left: readonly Finding[], where: string): StillhouseError =>
+  new StillhouseError({
+    kind: 'integrity',
+    what: 'the cache has damage that no repair mends',
+    where,
+    got: left.map(({ file, detail }) => `${file}: ${detail}`).join('; '),
+    next: 'restore the statistics from a copy of the cache; or `stillhouse cache drop` these spaces, and derive or compute them anew',
+  });
 
 async function recompute(
   { root, fs }: CachePlace,
