@@ -4,15 +4,13 @@ import { sharesOf, usageText } from '../cache/fill/usage.ts';
 import { needsStatistics } from '../cache/codecs/codec.ts';
 import { openSpaceCodec } from '../cache/codecs/open-space-codec.ts';
 import type { TargetCodec } from '../cache/codecs/target-codec.ts';
-import type { CachePlan, SpaceCoverage, SpaceGroup } from '../cache/plan.ts';
+import type { CachePlan, SpaceGroup } from '../cache/plan.ts';
 import type { SpaceDescriptor } from '../cache/space.ts';
 import { CacheWriter } from '../cache/write.ts';
 import { writerNameOf } from '../cache/writer-name.ts';
 import type { Json } from '../core/canonical-json.ts';
-import { StillhouseError } from '../core/failure.ts';
 import { runsFromSource } from '../core/threads/compiled-entry.ts';
 import type { StageContext } from '../run/stage.ts';
-import { asStoreFailure } from '../store/commit-fs.ts';
 import { mosaicSession } from '../teachers/mosaic/mosaic-session.ts';
 import { openEngines } from '../teachers/open-engines.ts';
 import type { LoadedTeacher } from '../teachers/registry.ts';
@@ -39,7 +37,6 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
   const { cache, groups } = plan;
   const { devices, note } = await resolveDevices(context.device);
   if (note !== null) context.events.note(note);
-  await checkRoom(cache.coverage, context);
   const needed = groups.filter(({ group }) =>
     cache.units.some((unit) => unit.missing.some((entry) => entry.group === group)),
   );
@@ -121,25 +118,4 @@ function renderPool(
   if (!runsFromSource(import.meta.url))
     return threadRenderPool({ renderers: specs, placesOf: placesIn(datasets), threads });
   return inlineRenderPool({ renderers: specs.map(rendererOf), decode: decoderOf(datasets), threads });
-}
-
-/** Stops before the disk is full rather than in the middle. */
-async function checkRoom(coverage: readonly SpaceCoverage[], context: StageContext): Promise<void> {
-  const { cacheRoot, cacheFs } = context;
-  await cacheFs.makeFolder(cacheRoot).catch((error: unknown) => {
-    throw asStoreFailure(error, cacheRoot);
-  });
-  const freeBytes = await cacheFs.freeBytes(cacheRoot);
-  const targets = coverage.reduce((sum, { bytesToWrite }) => sum + bytesToWrite, 0);
-  // keys, checksums and headers, and what others write meanwhile
-  const wanted = targets * 1.05 + (64 << 20);
-  if (freeBytes > wanted) return;
-  throw new StillhouseError({
-    kind: 'environment',
-    what: 'there is not enough room for the targets',
-    where: cacheRoot,
-    wanted: `${Math.ceil(wanted / 1e6)} MB: ${Math.ceil(targets / 1e6)} MB of targets and some to spare`,
-    got: `${Math.floor(freeBytes / 1e6)} MB free`,
-    next: 'free some space, choose another --cache, or ask for fewer sizes or views',
-  });
 }

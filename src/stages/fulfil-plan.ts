@@ -4,10 +4,12 @@ import type { FillResult } from '../cache/fill.ts';
 import { CacheWriter } from '../cache/write.ts';
 import type { StageContext } from '../run/stage.ts';
 import { writerNameOf } from '../cache/writer-name.ts';
+import { checkRoom } from './check-room.ts';
 import { type FillPlan, fillTargets } from './fill-targets.ts';
 
-/** Null when no teacher had anything to do. */
+/** Null when no teacher had anything to do. @throws StillhouseError environment, before anything is written, when there is no room. */
 export async function fulfil(plan: FillPlan, context: StageContext): Promise<FillResult | null> {
+  await checkRoom(plan.cache, context);
   await deriveAll(plan, context);
   return plan.cache.units.length > 0 ? fillTargets(plan, context) : null;
 }

@@ -27,8 +27,10 @@ export interface CommitFs {
   openFile(path: string): Promise<fs.FileHandle>;
   /** Removes a local copy that turned out wrong, so that the next read fetches it anew; false where there is none. */
   dropCopy(path: string): Promise<boolean>;
-  /** Bytes that can still be written below a folder that exists. */
+  /** Bytes that can still be written below a folder that exists; of a remote place, that can be staged here. */
   freeBytes(path: string): Promise<number>;
+  /** What is committed leaves this disk: only files that are being staged, and copies, take room here. */
+  readonly isRemote: boolean;
 }
 
 /** An open file. */
@@ -113,6 +115,7 @@ export const nodeFs: CommitFs = {
     const { bavail, bsize } = await fs.statfs(path);
     return bavail * bsize;
   },
+  isRemote: false,
 };
 
 const A_FILE_STANDS_THERE = {

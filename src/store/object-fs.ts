@@ -112,6 +112,7 @@ export function objectFs({ store, root, replica }: ObjectFsOptions): CommitFs {
       await fsp.mkdir(path, { recursive: true });
       return nodeFs.freeBytes(path);
     },
+    isRemote: true,
   };
 }
 

@@ -11,9 +11,12 @@ export interface FailingFsOptions {
   readonly inner?: CommitFs;
 }
 
+/** What can fail. */
+type CommitCall = Exclude<keyof CommitFs, 'isRemote'>;
+
 export interface FailingFs extends CommitFs {
   /** Names of the calls so far, the failed ones too. */
-  readonly calls: readonly (keyof CommitFs)[];
+  readonly calls: readonly CommitCall[];
 }
 
 export function systemError(code: string): Error {
@@ -22,12 +25,12 @@ export function systemError(code: string): Error {
 
 export function failingFs(options: FailingFsOptions = {}): FailingFs {
   const { failAt, code = 'ENOSPC', andAfter = false, inner = nodeFs } = options;
-  const calls: (keyof CommitFs)[] = [];
-  const isFailing = (name: keyof CommitFs): boolean => {
+  const calls: CommitCall[] = [];
+  const isFailing = (name: CommitCall): boolean => {
     calls.push(name);
     return failAt !== undefined && (andAfter ? calls.length >= failAt : calls.length === failAt);
   };
-  const step = async <T>(name: keyof CommitFs, call: () => Promise<T>): Promise<T> => {
+  const step = async <T>(name: CommitCall, call: () => Promise<T>): Promise<T> => {
     if (isFailing(name)) throw systemError(code);
     return call();
   };
@@ -51,5 +54,6 @@ export function failingFs(options: FailingFsOptions = {}): FailingFs {
     openFile: (path) => step('openFile', () => inner.openFile(path)),
     dropCopy: (path) => inner.dropCopy(path),
     freeBytes: (path) => step('freeBytes', () => inner.freeBytes(path)),
+    isRemote: inner.isRemote,
   };
 }
