@@ -1,8 +1,9 @@
 /**
  * Targets for other programs. `parquet`: one file per shard and space, key and view as text, the payload as a list of floats
  * (Hugging Face datasets and DuckDB read it as it is) or as stored bytes. `webdataset`: tar files, per sample `<key>.<label>.npy`.
- * `safetensors`: per shard and space one tensor of all rows. `export.json` beside them says what they are; with stored values,
- * importing them gives the same targets bit for bit. Rows that failed are left out and counted.
+ * `safetensors`: per shard and space one tensor of all rows. Where two spaces have one label, their ids stand behind it. `export.json`
+ * beside them says what they are; with stored values, importing them gives the same targets bit for bit. Rows that failed are left out
+ * and counted.
  */
 import { join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
@@ -20,7 +21,7 @@ import type { CachedSpace } from './catalogue.ts';
 import { storedTensorOf, targetShapeOf } from './codecs/stored-tensor.ts';
 import { TargetReader } from './read.ts';
 import { type RowKey, targetKeyOf } from './row-key.ts';
-import { type SpaceDescriptor, codedLabel } from './space.ts';
+import { type SpaceDescriptor, distinctLabels } from './space.ts';
 import { readStatisticsBytes, statisticsFile } from './statistics/statistics-files.ts';
 
 export const EXPORT_FORMATS = ['parquet', 'webdataset', 'safetensors'] as const;
@@ -64,7 +65,8 @@ interface Tensor {
 export async function exportTargets(options: ExportOptions): Promise<Exported> {
   const { spaces, folder, format, values, shardRows, fs } = options;
   const files: ExportedFile[] = [];
-  const counts = spaces.map(({ descriptor }) => ({ label: codedLabel(descriptor), rows: 0, failed: 0 }));
+  const labels = distinctLabels(spaces.map(({ descriptor }) => descriptor));
+  const counts = labels.map((label) => ({ label, rows: 0, failed: 0 }));
   const reader = new TargetReader();
   const write = async (
     file: string,
@@ -98,7 +100,7 @@ export async function exportTargets(options: ExportOptions): Promise<Exported> {
             if (!row) continue;
             const tensor = tensorOf(space.descriptor, values);
             members.push({
-              name: `${sampleName(key)}.${codedLabel(space.descriptor)}.npy`,
+              name: `${sampleName(key)}.${labels[i]!}.npy`,
               bytes: encodeNpy({ ...tensor, bytes: row.bytes }),
             });
           }
@@ -119,7 +121,7 @@ export async function exportTargets(options: ExportOptions): Promise<Exported> {
             if (row) rows.push(row);
           }
           if (rows.length === 0) continue;
-          const file = `${codedLabel(space.descriptor)}/${shardName(shard++)}.${format}`;
+          const file = `${labels[i]!}/${shardName(shard++)}.${format}`;
           const pieces =
             format === 'parquet'
               ? [parquetOf(space.descriptor, rows, values)]

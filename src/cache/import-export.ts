@@ -14,7 +14,7 @@ import { newTensorValues } from './codecs/stored-tensor.ts';
 import { EXPORT_FORMATS, type ExportValues, tensorOf } from './export.ts';
 import { type ImportedRow, readExportedParquet } from './exported-parquet.ts';
 import type { RowKey } from './row-key.ts';
-import { type SpaceDescriptor, codedLabel } from './space.ts';
+import { type SpaceDescriptor, codedLabel, distinctLabels } from './space.ts';
 import { readStatisticsBytes, statisticsFile } from './statistics/statistics-files.ts';
 import { partOf, storedPart } from './target-part.ts';
 import type { CacheWriter, PartToWrite } from './write.ts';
@@ -55,7 +55,7 @@ export async function importExport({ folder, fs, writer, into }: ImportOptions):
       into.fs,
     );
   const spaces = manifest.spaces as unknown as SpaceDescriptor[];
-  const counts = spaces.map((space) => ({ label: codedLabel(space), rows: 0 }));
+  const counts = distinctLabels(spaces).map((label) => ({ label, rows: 0 }));
   for (const space of spaces) checkValues(space, manifest.values, folder);
   for (const { file, sha256: wanted, space } of manifest.files) {
     const path = join(folder, file);
@@ -103,12 +103,12 @@ async function rowsOf(file: FileRows): Promise<Map<number, ImportedRow[]>> {
       ],
     ]);
   }
-  const labels = spaces.map(codedLabel);
+  const labels = distinctLabels(spaces);
   const rows = new Map<number, ImportedRow[]>();
   for (const { name, bytes: member } of tarMembers(bytes, path)) {
     const match = /^([0-9a-f]{64})-([0-9a-f]{32})\.(.+)\.npy$/.exec(name);
     const i = labels.indexOf(match?.[3] ?? '');
-    if (match === null || i < 0) continue;
+    if (match === null || i < 0) throw changed(path, `rows of ${labels.join(', ')}`, name);
     const list = rows.get(i) ?? [];
     list.push({ key: (match[1]! + match[2]!) as RowKey, bytes: decodeNpy(member, `${path}, ${name}`).bytes });
     rows.set(i, list);

@@ -71,6 +71,14 @@ export function codedLabel(space: SpaceDescriptor): string {
   return `${exactLabel(space)}.${codecName(space.codec)}`;
 }
 
+/** A name for each space, none twice: its coded label, or where others have the same (other weights or statistics), label and id. */
+export function distinctLabels(spaces: readonly SpaceDescriptor[]): string[] {
+  const labels = spaces.map(codedLabel);
+  return spaces.map((space, i) =>
+    labels.indexOf(labels[i]!) === labels.lastIndexOf(labels[i]!) ? labels[i]! : spaceFolderName(space),
+  );
+}
+
 /** Folder of a space below `data/`: readable first, unique last. */
 export function spaceFolderName(space: SpaceDescriptor): string {
   return `${codedLabel(space)}.${spaceIdOf(space)}`;

@@ -6,6 +6,7 @@ import { EXPORT_FORMATS, exportTargets } from '../../src/cache/export.ts';
 import { importExport } from '../../src/cache/import-export.ts';
 import { importTheia } from '../../src/cache/import-theia.ts';
 import { TargetReader } from '../../src/cache/read.ts';
+import { spaceIdOf } from '../../src/cache/space.ts';
 import { sha256 } from '../../src/core/digest.ts';
 import { type ImageId } from '../../src/core/ids.ts';
 import { tarPieces } from '../../src/format/tar.ts';
@@ -14,7 +15,19 @@ import { FULL_VIEW } from '../../src/images/view.ts';
 import { failing } from '../support/failing.ts';
 import { quickFs } from '../support/quick-fs.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { LEFT_HALF, contentOf, engine, fill, group, image, images, keyOf, openWriter } from './rig.ts';
+import {
+  LEFT_HALF,
+  contentOf,
+  engine,
+  fill,
+  group,
+  image,
+  images,
+  keyOf,
+  openWriter,
+  partFor,
+  space,
+} from './rig.ts';
 
 const sums = group();
 
@@ -69,6 +82,34 @@ describe('an export', () => {
     await writeFile(path, bytes);
     await expect(imported(folder)).rejects.toThrow(failing(4, { where: path }));
   });
+
+  it.each(EXPORT_FORMATS)(
+    'to %s keeps two spaces of one label apart, and says which is which',
+    async (format) => {
+      const root = await tempFolder();
+      const { writer } = await openWriter(root);
+      const runtime = { engine: 'none', version: '2', device: 'cpu', provider: 'cpu', precision: 'float32' };
+      const both = [space(), space({ runtime })];
+      await writer.commit([partFor(both[0]!, images(5)), partFor(both[1]!, images(9).slice(3))]);
+      await writer.close();
+      const folder = await tempFolder();
+      const { spaces } = await openCatalogue(root);
+      const done = await exportTargets({
+        spaces: [...spaces.values()],
+        folder,
+        format,
+        values: 'stored',
+        shardRows: 4,
+        fs: quickFs,
+      });
+      expect(new Map(done.spaces.map(({ label, rows }) => [label, rows]))).toEqual(
+        new Map(both.map((one, i) => [`sums@2.summary.f16.${spaceIdOf(one)}`, i === 0 ? 5 : 6])),
+      );
+      const again = await openCatalogue(await imported(folder));
+      for (const [id, { rows }] of spaces)
+        expect([...again.spaces.get(id)!.rows.keys()].sort()).toEqual([...rows.keys()].sort());
+    },
+  );
 
   it('that is none is bad input', async () => {
     const folder = await tempFolder();
