@@ -14,6 +14,7 @@ import { BYTES_OF, type DeliveredAs } from './row-decoder.ts';
 import { type BadRowAction, type BadRowPolicy, absentFailure, noneUsable, policyOf } from './bad-rows.ts';
 import { batchLayout } from './batch-layout.ts';
 import { BatchOrder, checkWorld } from './batch-order.ts';
+import { batchPlaces } from './batch-places.ts';
 import type { Shuffle } from './block-spread.ts';
 import type { SpaceCoding } from './jobs.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
@@ -30,8 +31,9 @@ export interface LoaderOptions<Label extends string, As extends DeliveredAs> {
   /** One dataset, or several that are mixed by their weights. */
   readonly dataset: LoaderDataset | readonly LoaderDataset[];
   /**
-   * Labels, `nanodet@224.summary`; nothing else is read. With a codec behind it, `nanodet@224.summary.i8p`, exactly that space;
-   * without, the one that has most of the samples, the richest where several have as many.
+   * Labels, `nanodet@224.summary` or `sam@256.spatial.mosaic4`, one for each teacher and kind; nothing else is read. With a codec
+   * behind it, `nanodet@224.summary.i8p`, exactly that space; without, the one that has most of the samples, the richest where
+   * several have as many.
    */
   readonly spaces: readonly Label[];
   /** Samples of a global batch, over all ranks. */
@@ -64,7 +66,7 @@ const DEFAULT_MEMORY = 2 ** 30;
 const MOST_AHEAD = 8;
 
 /**
- * @throws StillhouseError bad-input for labels that are not there, targets that are missing under policy `error`, a space without
+ * @throws StillhouseError bad-input for labels that are not there, or two of one teacher and kind, targets that are missing under policy `error`, a space without
  * any usable target or without the form, a batch larger than the dataset, ranks that do not divide it, or a state of something
  * else; integrity when the statistics that a codec is built from are gone or changed.
  */
@@ -80,6 +82,10 @@ export async function openLoader<const Label extends string, As extends Delivere
     : [options.dataset as LoaderDataset];
   const keys = datasets.flatMap((dataset) => dataset.keys);
   const spaces = options.spaces.map((label) => spaceMeant(options.snapshot, label, keys));
+  const places = batchPlaces(
+    spaces.map(({ descriptor }) => descriptor),
+    options.spaces,
+  );
   const tables = datasets.map(({ keys }) => new RowTable(keys, spaces));
   const usable = tables.map((table, d) =>
     usableSamples({ table, spaces: options.spaces, policy, name: datasets[d]!.name }),
@@ -131,7 +137,7 @@ export async function openLoader<const Label extends string, As extends Delivere
     });
   const layout = batchLayout(batchSize / worldSize, shapes, as);
   return new TargetLoader<Label, As>({
-    labels: options.spaces,
+    places,
     spaces: codings,
     fs: options.snapshot.fs,
     hold: () =>

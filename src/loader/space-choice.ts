@@ -1,19 +1,23 @@
 /**
  * Which space of a snapshot a label means. Codecs of one exact space stand in for each other, so a label without a codec means the one
  * that has most of the samples, and of equals the richest: a space that only holds the sample of a first pass is not what is meant.
+ * `sam@256.spatial` means the pictures themselves where those are there, else the only mosaic.
  */
 import type { CachedSpace, Catalogue } from '../cache/catalogue.ts';
 import { BY_RICHNESS } from '../cache/codecs/richness.ts';
 import { storedRowBytes } from '../cache/codecs/stored-tensor.ts';
 import type { RowKey } from '../cache/row-key.ts';
-import { codedLabel, exactSpaceIdOf, spaceLabel } from '../cache/space.ts';
+import { type SpaceDescriptor, codedLabel, exactLabel, exactSpaceIdOf, spaceLabel } from '../cache/space.ts';
 import { StillhouseError } from '../core/failure.ts';
 
 /** @throws StillhouseError bad-input when no space has the label, or several teachers' do (other weights, or another runtime). */
 export function spaceMeant(snapshot: Catalogue, label: string, keys: readonly RowKey[]): CachedSpace {
-  const found = [...snapshot.spaces.values()].filter(({ descriptor }) =>
-    [spaceLabel(descriptor), codedLabel(descriptor)].includes(label),
-  );
+  const named = (...nameOf: ((space: SpaceDescriptor) => string)[]): CachedSpace[] =>
+    [...snapshot.spaces.values()].filter(({ descriptor }) =>
+      nameOf.some((name) => name(descriptor) === label),
+    );
+  const precise = named(exactLabel, codedLabel);
+  const found = precise.length > 0 ? precise : named(spaceLabel);
   const exact = new Set(found.map(({ descriptor }) => exactSpaceIdOf(descriptor)));
   if (exact.size === 1) return best(found, keys);
   throw new StillhouseError({

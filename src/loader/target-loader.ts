@@ -12,19 +12,20 @@ import { type BadRow, type BadRowPolicy, badRowFailure } from './bad-rows.ts';
 import type { Batch, Teachers } from './batch.ts';
 import type { BatchLayout } from './batch-layout.ts';
 import { type BatchOrder, rankShare } from './batch-order.ts';
+import type { BatchPlace } from './batch-places.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { Jobs, type SpaceCoding } from './jobs.ts';
 import { READ_LIMITS, type RowNeed, planReads, withDescriptors } from './read-plan.ts';
 import type { DeliveredAs } from './row-decoder.ts';
 import type { CommitFs } from '../store/commit-fs.ts';
 import type { RowTable } from './row-table.ts';
-import { labelParts } from './space-labels.ts';
 import { type Binding, type LoaderState, stateAt } from './state.ts';
 
 const OPEN_FILES = 256;
 
 export interface LoaderInput<As extends DeliveredAs> {
-  readonly labels: readonly string[];
+  /** Where a batch holds the targets of each space. */
+  readonly places: readonly BatchPlace[];
   readonly spaces: readonly SpaceCoding[];
   /** What part files are opened with. */
   readonly fs: CommitFs;
@@ -87,7 +88,7 @@ export class TargetLoader<Label extends string, As extends DeliveredAs> {
     this.#jobs = new Jobs(input.workers, input.spaces);
     this.#pool = new BufferPool(input.layout.sizeBytes, input.buffers);
     this.#verified = input.tables.map(({ parts }) => parts.map(({ layout }) => new Uint8Array(layout.rows)));
-    const teacher = input.labels.map((label) => labelParts(label)!.teacher);
+    const teacher = input.places.map(({ teacher }) => teacher);
     this.#teachers = [...new Set(teacher)];
     this.#teacherOf = teacher.map((name) => this.#teachers.indexOf(name));
     this.counts = {
@@ -200,13 +201,13 @@ export class TargetLoader<Label extends string, As extends DeliveredAs> {
   }
 
   async #fillInto(buffer: SharedArrayBuffer, step: number): Promise<Filled<Label, As>> {
-    const { order, rank, worldSize, labels, policy } = this.#input;
+    const { order, rank, worldSize, spaces, policy } = this.#input;
     const planned = order.at(step);
     const { from, to } = rankShare(planned.samples.length, rank, worldSize);
     const datasets = Array.from(planned.sources.subarray(from, to));
     const samples = Array.from(planned.samples.subarray(from, to));
     const masks = this.#teachers.map(() => new Uint8Array(samples.length).fill(1));
-    labels.forEach((_, s) =>
+    spaces.forEach((_, s) =>
       samples.forEach((sample, slot) => {
         if (this.#input.tables[datasets[slot]!]!.partOf(s, sample) < 0) masks[this.#teacherOf[s]!]![slot] = 0;
       }),
@@ -350,17 +351,16 @@ export class TargetLoader<Label extends string, As extends DeliveredAs> {
     masks: readonly Uint8Array[],
     rows: readonly number[],
   ): Teachers<Label, As> {
-    const { labels, layout, as } = this.#input;
+    const { places, layout, as } = this.#input;
     const teachers: Record<string, Record<string, unknown>> = {};
     this.#teachers.forEach((teacher, t) => {
       teachers[teacher] = { mask: Uint8Array.from(rows, (slot) => masks[t]![slot]!) };
     });
-    labels.forEach((label, s) => {
+    places.forEach(({ kind }, s) => {
       const { at, rowBytes, shape } = layout.targets[s]!;
       const bytes = rows.length * rowBytes;
       const data =
         as === 'f16' ? new Uint16Array(buffer, at, bytes / 2) : new Float32Array(buffer, at, bytes / 4);
-      const { kind } = labelParts(label)!;
       const tensor = { data, shape: [rows.length, ...shape] };
       teachers[this.#teachers[this.#teacherOf[s]!]!]![kind] = tensor;
     });
