@@ -77,6 +77,9 @@ export function oneOf<T extends string>(option: string, values: readonly T[]): (
   };
 }
 
+/** For an option that may be given several times; one with `...` would also take the arguments that follow it. */
+export const collected = (value: string, all: readonly string[] = []): string[] => [...all, value];
+
 export function usage(where: string, wanted: string, got: string): StillhouseError {
   return new StillhouseError({
     kind: 'usage',

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { codecChoices } from '../../src/cli/codec-option.ts';
 import { failing } from '../support/failing.ts';
+import { cli, expectOneMessage } from '../support/run-cli.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
 const TEACHERS = ['nanodet', './sam.vit.yaml'];
 
@@ -24,4 +26,15 @@ describe('--codec', () => {
       expect(() => codecChoices([text], TEACHERS)).toThrow(failing(2, { where: '--codec' }));
     },
   );
+});
+
+describe('--codec takes one value, so that what follows is an argument:', () => {
+  it.each([
+    ['derive', 'before', ['derive', '--codec', 'i8c', 'tiny@16.spatial'], 'there is no cache here'],
+    ['derive', 'after', ['derive', 'tiny@16.spatial', '--codec', 'i8c'], 'there is no cache here'],
+    ['import', 'before', ['import', '--codec', 'f32', 'exported'], 'exported'],
+    ['import', 'after', ['import', 'exported', '--codec', 'f32'], 'exported'],
+  ])('cache %s with the option %s its argument', async (_, __, args, said) => {
+    expect(expectOneMessage(await cli(['cache', ...args], { cwd: await tempFolder() }), 3)).toContain(said);
+  });
 });

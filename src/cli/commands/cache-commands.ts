@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { ExportFormat } from '../../cache/export.ts';
 import type { VerifyLevel } from '../../cache/verify.ts';
-import { oneOf, wholeNumber } from '../common-options.ts';
+import { collected, oneOf, wholeNumber } from '../common-options.ts';
 import type { ProgramContext } from '../program-context.ts';
 import { withPlaceOptions } from '../place-options.ts';
 import type { StoreOptions, VerifyOptions } from './cache-answers.ts';
@@ -96,8 +96,6 @@ function addDerive(cache: Command, signal: AbortSignal): void {
       await deriveSpaces(names, command.optsWithGlobals<DeriveOptions>(), signal);
     });
 }
-
-const collected = (value: string, all: readonly string[]): string[] => [...all, value];
 
 function addUpkeep(cache: Command): void {
   withStore(

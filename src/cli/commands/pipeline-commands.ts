@@ -6,6 +6,7 @@ import { type AdHocOptions, type AdHocVerb, adHocPipeline } from '../../stages/a
 import { CODEC_HELP, codecChoices } from '../codec-option.ts';
 import {
   type CommonOptions,
+  collected,
   needed,
   runName,
   usage,
@@ -112,15 +113,11 @@ function configureAdHoc(
     command.option(
       '--teacher <name@px[,px]...>',
       'a teacher and its input sizes, such as nanodet@160,224; @256m4 shows 4 x 4 views on one canvas',
-      (value: string, all: readonly string[] | undefined) => [...(all ?? []), value],
+      collected,
     );
   if (wanted.includes('views'))
     command.option('--views <n>', 'views per training image, the full one first', wholeNumber('--views', 1));
-  if (wanted.includes('codec'))
-    command.option('--codec <codec...>', CODEC_HELP, (value: string, all: readonly string[] | undefined) => [
-      ...(all ?? []),
-      value,
-    ]);
+  if (wanted.includes('codec')) command.option('--codec <codec>', CODEC_HELP, collected);
   if (wanted.includes('batch'))
     command.option('--batch <n>', 'images per engine call at most, or auto (default: auto)', (text) =>
       text === 'auto' ? text : wholeNumber('--batch', 1)(text),
