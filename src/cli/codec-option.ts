@@ -11,20 +11,42 @@ export interface CodecChoices {
   readonly byTeacher: ReadonlyMap<string, CodecChoice>;
 }
 
+const KINDS = ['summary', 'spatial'] as const;
+
 /** @throws StillhouseError usage for what is no codec, or a teacher that was not asked for. */
 export function codecChoices(texts: readonly string[], teachers: readonly string[]): CodecChoices {
   let all: CodecChoice | undefined;
   const byTeacher = new Map<string, CodecChoice>();
   for (const text of texts) {
-    const [, to, name] = /^(?:(.*)=)?([^=]*)$/s.exec(text) ?? [];
-    const codec = codecOption(name ?? text);
-    const [, teacher, kind] = /^(.*?)\.?(summary|spatial)?$/s.exec(to ?? '') ?? [];
-    const choice = kind === undefined ? choiceForBoth(codec) : { [kind]: codec };
-    if (teacher === undefined || teacher === '') all = { ...all, ...choice };
-    else if (teachers.includes(teacher)) byTeacher.set(teacher, { ...byTeacher.get(teacher), ...choice });
-    else throw usage('--codec', `a teacher of this command: ${teachers.join(', ')}`, teacher);
+    const equals = text.lastIndexOf('=');
+    const codec = codecOption(text.slice(equals + 1));
+    const { teacher, kind } = equals < 0 ? EVERYTHING : targetsNamed(text.slice(0, equals), teachers);
+    const choice = kind === null ? choiceForBoth(codec) : { [kind]: codec };
+    if (teacher === null) all = { ...all, ...choice };
+    else byTeacher.set(teacher, { ...byTeacher.get(teacher), ...choice });
   }
   return { all: all ?? null, byTeacher };
+}
+
+interface NamedTargets {
+  /** Null: every one. */
+  readonly teacher: string | null;
+  readonly kind: (typeof KINDS)[number] | null;
+}
+
+const EVERYTHING: NamedTargets = { teacher: null, kind: null };
+
+/** A teacher by its whole name comes first: names may have dots, and end like a kind. */
+function targetsNamed(name: string, teachers: readonly string[]): NamedTargets {
+  if (teachers.includes(name)) return { teacher: name, kind: null };
+  const kindOf = (text: string) => KINDS.find((kind) => kind === text) ?? null;
+  const bare = kindOf(name);
+  if (bare !== null) return { teacher: null, kind: bare };
+  const dot = name.lastIndexOf('.');
+  const [teacher, kind] = [name.slice(0, Math.max(0, dot)), kindOf(name.slice(dot + 1))];
+  if (kind !== null && teachers.includes(teacher)) return { teacher, kind };
+  const wanted = `${KINDS.join(', ')}, or a teacher of this command: ${teachers.join(', ')}`;
+  throw usage('--codec', wanted, name === '' ? 'nothing before =' : kind === null ? name : teacher);
 }
 
 /** The codec of that name. @throws StillhouseError usage. */
