@@ -6,6 +6,7 @@ import type * as Tfjs from '@tensorflow/tfjs';
 import * as ort from 'onnxruntime-node';
 import type { NetworkAnswer, TeacherNetwork } from './batched-session.ts';
 import type { OnnxNetworkOptions } from './onnx-network.ts';
+import { isOutOfMemory } from './out-of-memory.ts';
 import { readTap } from './taps.ts';
 import type { TapPlan } from './taps.ts';
 import type { TapShape } from './teacher.ts';
@@ -27,7 +28,7 @@ interface Opened {
 
 /**
  * @param firstBatch rows of the call on zeros that tells the shapes
- * @throws StillhouseError bad-input as `loadGraphModel` and `readTap`
+ * @throws StillhouseError bad-input as `loadGraphModel`, `executeGraphModel` and `readTap`; what the engine said where memory ran out
  */
 export async function openTfjsNetwork(
   options: TfjsNetworkOptions,
@@ -61,9 +62,15 @@ export async function openTfjsNetwork(
     }
     // other work of this thread may have chosen another one
     await tf.setBackend(options.backend);
-    const results = tf.tidy(() =>
-      executeGraphModel(opened.model, requestFor(batch), tf.tensor(pixels, dimsOf(batch), 'float32')),
-    );
+    const results = tf.tidy(() => {
+      const input = tf.tensor(pixels, dimsOf(batch), 'float32');
+      try {
+        return executeGraphModel(opened.model, requestFor(batch), input);
+      } catch (error) {
+        // as the engine said it: the caller goes on with fewer rows
+        throw error instanceof Error && isOutOfMemory(error.cause) ? error.cause : error;
+      }
+    });
     try {
       const tensors = new Map<string, ort.Tensor>();
       for (const [i, name] of outputs.entries()) {

@@ -1,0 +1,79 @@
+// What a TFJS teacher does when tensorflow.js fails or answers otherwise: every answer here is made up, nothing is computed.
+import * as tf from '@tensorflow/tfjs';
+import { afterEach, expect, it, vi } from 'vitest';
+import { BatchTuner } from '../../src/teachers/batch-tuner.ts';
+import { openBatchedSession } from '../../src/teachers/batched-session.ts';
+import { tapsOf } from '../../src/teachers/open-teacher.ts';
+import { loadTeacher } from '../../src/teachers/registry.ts';
+import { openTfjsNetwork } from '../../src/teachers/tfjs-network.ts';
+import type { TeacherSession } from '../../src/teachers/teacher.ts';
+import { locateWeights } from '../../src/teachers/weights.ts';
+import { failing } from '../support/failing.ts';
+
+tf.enableProdMode();
+afterEach(() => void vi.restoreAllMocks());
+const SIZE_PX = 32;
+const VALUES = 3 * SIZE_PX * SIZE_PX;
+const teacher = await loadTeacher('nanodet', { baseFolder: '.' });
+const [weights] = await locateWeights(teacher);
+
+/** A session over a model that answers with zeros of the given shape, or throws. @returns the rows of every call too */
+async function opened(
+  batch: number,
+  shapeFor: (rows: number) => [number, number, number, number],
+): Promise<{ readonly session: TeacherSession; readonly calls: readonly number[] }> {
+  const calls: number[] = [];
+  vi.spyOn(tf.GraphModel.prototype, 'execute').mockImplementation((inputs) => {
+    const [rows] = Object.values(inputs as tf.NamedTensorMap)[0]!.shape;
+    calls.push(rows!);
+    return [tf.zeros(shapeFor(rows!))];
+  });
+  const session = await openBatchedSession({
+    where: 'nanodet at 32 px',
+    sizePx: SIZE_PX,
+    inputValues: VALUES,
+    batch,
+    tuner: new BatchTuner({ first: batch, most: batch, memoryLimitBytes: Infinity }),
+    open: (rows) =>
+      openTfjsNetwork(
+        {
+          modelPath: weights!.path,
+          backend: 'cpu',
+          teacher: 'nanodet',
+          inputName: teacher.manifest.input.name,
+          imageShape: [3, SIZE_PX, SIZE_PX],
+          batchAxis: true,
+          taps: tapsOf(teacher),
+        },
+        rows,
+      ),
+    proven: false,
+    clock: { elapsedMs: () => 0, nowIso: () => '' },
+    residentBytes: () => 0,
+    stopped: () => false,
+  });
+  return { session, calls };
+}
+
+it('a backend that runs out of memory is asked again with half the rows, when it opens and when it runs', async () => {
+  let roomFor = 4;
+  const { session, calls } = await opened(8, (rows) => {
+    if (rows > roomFor) throw new Error(`OOM when allocating tensor with shape[${rows},128,4,4]`);
+    return [rows, 128, 4, 4];
+  });
+  expect(calls).toEqual([8, 4]);
+  roomFor = 2;
+  const { callRows, spatial } = await session.run(new Float32Array(8 * VALUES), 8);
+  expect([callRows, spatial!.length]).toEqual([2, 8 * 4 * 4 * 128]);
+  // the call that failed, the one that tells the shapes anew, and those with the rows
+  expect(calls.slice(2)).toEqual([4, 2, 2, 2, 2, 2]);
+  await session.close();
+});
+
+it('a backend that fails for another reason is not asked again', async () => {
+  await expect(
+    opened(8, () => {
+      throw new Error('Error in add: shapes do not broadcast');
+    }),
+  ).rejects.toThrow(failing(3, { got: expect.stringContaining('do not broadcast') }));
+});
