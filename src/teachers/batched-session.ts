@@ -50,7 +50,7 @@ export interface BatchedOptions {
 export async function openBatchedSession(options: BatchedOptions): Promise<TeacherSession> {
   const { sizePx, batch, inputValues } = options;
   const calls = await BatchedCalls.open(options);
-  const { summary, spatial } = calls.network;
+  const { summary, spatial } = calls;
   let last: Promise<unknown> = Promise.resolve();
   /** One caller after the other: an engine's calls do not overlap, and they share one input buffer. */
   const inLine = <T>(work: () => Promise<T>): Promise<T> => {
@@ -70,7 +70,7 @@ export async function openBatchedSession(options: BatchedOptions): Promise<Teach
         throw new Error(`internal: ${rows} rows of ${pixels.length} values for a batch of ${batch}`);
       return inLine(() => calls.answer(pixels, rows));
     },
-    close: () => inLine(() => calls.network.close()),
+    close: () => inLine(() => calls.close()),
   };
 }
 
@@ -79,7 +79,11 @@ class BatchedCalls {
   #input = new Float32Array(0);
   /** Sizes at which a row came out as it does alone. */
   readonly #proven = new Set([1]);
-  network: TeacherNetwork;
+  readonly summary: TapShape | null;
+  readonly spatial: TapShape | null;
+  /** Null while none is open: after memory ran out, and at the end. */
+  #network: TeacherNetwork | null;
+  #isClosed = false;
 
   static async open(options: BatchedOptions): Promise<BatchedCalls> {
     return new BatchedCalls(options, await openFitting(options));
@@ -87,7 +91,9 @@ class BatchedCalls {
 
   private constructor(options: BatchedOptions, network: TeacherNetwork) {
     this.#options = options;
-    this.network = network;
+    this.#network = network;
+    this.summary = network.summary;
+    this.spatial = network.spatial;
   }
 
   async answer(pixels: Float32Array, rows: number): Promise<TeacherAnswer> {
@@ -96,14 +102,15 @@ class BatchedCalls {
     const answers: NetworkAnswer[] = [];
     for (let done = 0; done < rows;) {
       if (stopped()) throw new Error('internal: the engine was stopped');
+      const network = await this.#opened();
       const batch = tuner.size;
       const count = Math.min(batch, rows - done);
       const asked = pixels.subarray(done * inputValues, (done + count) * inputValues);
       const callStarted = clock.elapsedMs();
       try {
-        const answer = await this.network.run(this.#inputOf(asked, batch), count, batch);
+        const answer = await network.run(this.#inputOf(asked, batch), count, batch);
         const elapsedMs = clock.elapsedMs() - callStarted;
-        if (!(await this.#isProven(answer, asked, { batch, count }))) {
+        if (!(await this.#isProven(network, { answer, asked, batch, count }))) {
           tuner.settle(1);
           continue;
         }
@@ -119,6 +126,12 @@ class BatchedCalls {
     return { summary, spatial, engineMs: clock.elapsedMs() - started, callRows: tuner.size };
   }
 
+  /** Releases what is open. A second call does nothing. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#release();
+  }
+
   /** A copy: pixels may be shared memory, which engines do not take. The rows after them are zeros. */
   #inputOf(pixels: Float32Array, batch: number): Float32Array {
     const values = batch * this.#options.inputValues;
@@ -129,12 +142,17 @@ class BatchedCalls {
   }
 
   async #isProven(
-    answer: NetworkAnswer,
-    asked: Float32Array,
-    { batch, count }: { readonly batch: number; readonly count: number },
+    network: TeacherNetwork,
+    call: {
+      readonly answer: NetworkAnswer;
+      readonly asked: Float32Array;
+      readonly batch: number;
+      readonly count: number;
+    },
   ): Promise<boolean> {
+    const { answer, asked, batch, count } = call;
     if (!this.#options.proven || this.#proven.has(batch)) return true;
-    const alone = await this.network.run(asked.slice(0, this.#options.inputValues), 1, 1);
+    const alone = await network.run(asked.slice(0, this.#options.inputValues), 1, 1);
     const equal = (['summary', 'spatial'] as const).every((kind) => {
       const [all, one] = [answer[kind], alone[kind]];
       return all === null || one === null || sameBits(all.subarray(0, all.length / count), one);
@@ -148,8 +166,18 @@ class BatchedCalls {
     const { tuner, where } = this.#options;
     if (!tuner.halve()) throw outOfMemory(where, error);
     this.#input = new Float32Array(0);
-    await this.network.close();
-    this.network = await openFitting(this.#options);
+    await this.#release();
+  }
+
+  async #opened(): Promise<TeacherNetwork> {
+    if (this.#isClosed) throw new Error('internal: the session was closed');
+    return (this.#network ??= await openFitting(this.#options));
+  }
+
+  async #release(): Promise<void> {
+    const network = this.#network;
+    this.#network = null;
+    await network?.close();
   }
 }
 

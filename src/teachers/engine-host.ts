@@ -39,7 +39,7 @@ export interface EngineHost {
   run(id: number, pixels: Float32Array, rows: number): Promise<TeacherAnswer>;
   /** Calls that have not begun reject, now and later; the one in work comes to its end. */
   stop(): void;
-  /** Stops, and resolves when nothing runs any more and all is released. */
+  /** Stops, and settles when nothing runs any more and all is released. Rejects with the first error of a release. */
   close(): Promise<void>;
 }
 
@@ -74,9 +74,7 @@ export function inlineHost(spec: HostSpec, stop: Int32Array = new Int32Array(1))
     stop: () => void Atomics.store(stop, 0, 1),
     close: () => {
       Atomics.store(stop, 0, 1);
-      return inLine(async () => {
-        for (const session of sessions.splice(0)) await session.close();
-      });
+      return inLine(() => allReleased(sessions.splice(0).map((session) => session.close())));
     },
   };
 }
@@ -122,9 +120,21 @@ export function threadHost(spec: HostSpec): EngineHost {
     stop: () => void Atomics.store(stopped, 0, 1),
     close: async () => {
       Atomics.store(stopped, 0, 1);
-      // sessions are released by their own thread before it ends; a thread that is dead has none
-      await thread.call('close', null).catch(() => null);
-      await thread.close();
+      try {
+        // sessions are released by their own thread before it ends
+        await thread.call('close', null);
+      } catch (error) {
+        // a thread that is dead has none
+        if (!thread.isDead) throw error;
+      } finally {
+        await thread.close();
+      }
     },
   };
+}
+
+/** Waits for all of them, also when some fail. @throws the first failure */
+export async function allReleased(releases: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(releases)).find(({ status }) => status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
 }

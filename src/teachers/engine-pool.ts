@@ -1,5 +1,5 @@
 /** Several engines as one: every teacher is opened on each, and batches are dealt to the one that has least to do. */
-import type { EngineHost, OpenRequest } from './engine-host.ts';
+import { type EngineHost, type OpenRequest, allReleased } from './engine-host.ts';
 import type { TeacherAnswer, TeacherSession } from './teacher.ts';
 
 /** A host with the calls that it has and has not answered. */
@@ -60,10 +60,10 @@ export class EnginePool {
     this.#deal();
   }
 
-  /** Stops, and resolves when every engine has let go. */
+  /** Stops, and settles when every engine has let go. Rejects with the first error of a release. */
   async close(): Promise<void> {
     this.stop();
-    await Promise.all(this.#engines.map(({ host }) => host.close()));
+    await allReleased(this.#engines.map(({ host }) => host.close()));
   }
 
   #deal(): void {

@@ -233,4 +233,44 @@ describe('a session whose engine runs out of memory', () => {
     await expect(teacher.run(pixels(4), 4)).rejects.toThrow('Invalid rank');
     expect(made.log.length).toBe(1);
   });
+
+  it('and cannot be opened again says why, and closes nothing twice; the next call tries to open it', async () => {
+    const made = network({ roomFor: 3 });
+    let broken = false;
+    const teacher = await session(made, 4, {
+      open: async () => {
+        if (broken) throw new Error('the device is gone');
+        const opened = await made.open();
+        let isOpen = true;
+        return {
+          ...opened,
+          close: () => {
+            if (!isOpen) throw new Error('Session already disposed.');
+            isOpen = false;
+            return opened.close();
+          },
+        };
+      },
+    });
+    broken = true;
+    await expect(teacher.run(pixels(4), 4)).rejects.toThrow('the device is gone');
+    expect(made.state).toMatchObject({ opened: 1, closed: 1 });
+    broken = false;
+    expect([...(await teacher.run(pixels(4), 4)).summary!]).toEqual(sums(4));
+    broken = true;
+    await teacher.close();
+    await teacher.close();
+    await expect(teacher.run(pixels(1), 1)).rejects.toThrow('internal: the session was closed');
+    expect(made.state).toMatchObject({ opened: 2, closed: 2 });
+  });
+
+  it('and cannot be opened again can still be closed', async () => {
+    const made = network({ roomFor: 3 });
+    const teacher = await session(made, 4, {
+      open: () => (made.state.opened === 0 ? made.open() : Promise.reject(new Error('the device is gone'))),
+    });
+    await expect(teacher.run(pixels(4), 4)).rejects.toThrow('the device is gone');
+    await teacher.close();
+    expect(made.state).toMatchObject({ opened: 1, closed: 1 });
+  });
 });

@@ -51,6 +51,11 @@ export class Thread<P extends Protocol<P>> {
     this.#worker.on('exit', (code) => this.#die(ended(name, `exit code ${code}`)));
   }
 
+  /** Whether it ended, by itself or by {@link close}: then no call reaches it. */
+  get isDead(): boolean {
+    return this.#dead !== null;
+  }
+
   /**
    * @param transfer buffers of `arg` that the thread takes over
    * @returns what the thread answered; rejects with the error it threw, or that says that it ended before it could answer.
