@@ -122,6 +122,23 @@ describe('the verbs below cache', () => {
   });
 });
 
+it('cache verify --level recompute takes a teacher as a run does: sizes and mosaic are no part of its name', async () => {
+  const cwd = await filled();
+  const verify = [
+    'cache',
+    'verify',
+    '--level',
+    'recompute',
+    '--dataset',
+    'out/targets/images',
+    '--sample',
+    '2',
+  ];
+  expect(await json(cwd, ...verify, '--teacher', 'tiny.yaml@16m2')).toMatchObject({
+    recomputed: [{ rows: 2, reason: null }, { rows: 2 }],
+  });
+});
+
 describe('codecs on the command line', () => {
   it('cache derive stores targets again without the teacher, once, and ls shows what that cost', async () => {
     const cwd = await filled();

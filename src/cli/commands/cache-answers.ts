@@ -22,6 +22,7 @@ import { needed } from '../common-options.ts';
 import type { PlaceOptions } from '../place-options.ts';
 import { printJson } from '../print-json.ts';
 import { textTable } from '../table.ts';
+import { teacherNameOption } from '../teacher-option.ts';
 import { type WeightsOptions, weightsPlaces } from '../weights-options.ts';
 
 export interface StoreOptions extends PlaceOptions {
@@ -177,7 +178,7 @@ async function recompute(
       datasets: options.dataset.map((folder) => resolve(folder)),
       views: { count: options.views ?? 1, ...RANDOM_VIEWS },
       seed: options.seed ?? 0,
-      teachers: (options.teacher ?? []).map((name) => name.replace(/@[\d,]+$/, '')),
+      teachers: (options.teacher ?? []).map(teacherNameOption),
       loadFrom: { baseFolder: resolve('.'), weights: weightsPlaces(options) },
       device: options.device,
       sample: options.sample,

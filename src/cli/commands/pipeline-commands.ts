@@ -9,12 +9,12 @@ import {
   collected,
   needed,
   runName,
-  usage,
   wholeNumber,
   withCommonOptions,
 } from '../common-options.ts';
 import type { ProgramContext } from '../program-context.ts';
 import type { SessionInput } from '../session.ts';
+import { TEACHER_FORM, teacherOption } from '../teacher-option.ts';
 
 interface VerbOptions extends CommonOptions {
   readonly name: string;
@@ -111,7 +111,7 @@ function configureAdHoc(
   if (wanted.includes('eval')) command.option('--eval <path>', `evaluation images: ${set}`);
   if (wanted.includes('teacher'))
     command.option(
-      '--teacher <name@px[,px]...>',
+      `--teacher <${TEACHER_FORM}>`,
       'a teacher and its input sizes, such as nanodet@160,224; @256m4 shows 4 x 4 views on one canvas',
       collected,
     );
@@ -175,20 +175,8 @@ function pipelineOf(verb: AdHocVerb, wanted: readonly Wanted[], options: VerbOpt
     ...(options.calibrate === undefined ? {} : { calibrate: options.calibrate }),
   };
   if ((verb === 'cache' || verb === 'train' || verb === 'eval') && adHocOptions.teachers.length === 0)
-    throw needed(verb, '--teacher <name@px[,px]...>, at least once');
+    throw needed(verb, `--teacher <${TEACHER_FORM}>, at least once`);
   if (verb === 'eval' && adHocOptions.teachers.every(({ mosaic }) => mosaic !== undefined))
     throw needed(verb, '--teacher without a mosaic: features of whole pictures are compared');
   return adHocPipeline(verb, adHocOptions);
-}
-
-function teacherOption(text: string): AdHocOptions['teachers'][number] {
-  const match = /^(.+)@(\d+(?:,\d+)*)(?:m([1-9]\d*))?$/.exec(text);
-  if (match === null)
-    throw usage('--teacher', 'name@px, name@px,px or name@pxm<k> for a mosaic of k x k', text);
-  const [, name, sizes, tilesPerSide] = match;
-  return {
-    name: name!,
-    sizesPx: sizes!.split(',').map(Number),
-    ...(tilesPerSide === undefined ? {} : { mosaic: Number(tilesPerSide) }),
-  };
 }
