@@ -2,6 +2,7 @@
 import type { HashedFile } from '../core/file-digests.ts';
 import { compiledEntry } from '../core/threads/compiled-entry.ts';
 import { Thread } from '../core/threads/thread.ts';
+import { HeldWeights } from './out-of-memory.ts';
 import { openTeacher } from './open-teacher.ts';
 import type { LoadedTeacher } from './registry.ts';
 import type { TapShape, TeacherAnswer, TeacherSession } from './teacher.ts';
@@ -49,6 +50,7 @@ export interface EngineHost {
  */
 export function inlineHost(spec: HostSpec, stop: Int32Array = new Int32Array(1)): EngineHost {
   const sessions: TeacherSession[] = [];
+  const heldWeights = new HeldWeights(spec.memoryLimitBytes);
   let last: Promise<unknown> = Promise.resolve();
   /** One piece of work after the other: what is released has no call in work. */
   const inLine = <T>(work: () => Promise<T>): Promise<T> => {
@@ -66,7 +68,7 @@ export function inlineHost(spec: HostSpec, stop: Int32Array = new Int32Array(1))
     depth: 1,
     open: ({ teacher, sizePx, batch }) =>
       unlessStopped(async () => {
-        const session = await openTeacher(teacher, { sizePx, batch }, { ...spec, stopped });
+        const session = await openTeacher(teacher, { sizePx, batch }, { ...spec, heldWeights, stopped });
         const { inputValues, summary, spatial } = session;
         return { id: sessions.push(session) - 1, batch: session.batch, inputValues, summary, spatial };
       }),

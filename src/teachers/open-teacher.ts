@@ -16,7 +16,7 @@ import { PROVIDER_TRAITS, type Provider } from './devices.ts';
 import { graphInputOf } from './graph-input.ts';
 import { modelWithTaps, readOnnxFile } from './onnx-file.ts';
 import { type OnnxNetworkOptions, openOnnxNetwork } from './onnx-network.ts';
-import { checkWeightsFit } from './out-of-memory.ts';
+import { HeldWeights } from './out-of-memory.ts';
 import { checkSize } from './preprocess.ts';
 import type { LoadedTeacher } from './registry.ts';
 import { resolveDevices } from './resolve-devices.ts';
@@ -34,6 +34,8 @@ export interface OpenOptions {
   readonly threads: number;
   /** Of the whole process. Default: no limit. */
   readonly memoryLimitBytes?: number;
+  /** Of the engine that opens several teachers, and closes them all at once. Default: this one is alone. */
+  readonly heldWeights?: HeldWeights;
   /** Asked before every engine call; a stopped session rejects. */
   readonly stopped?: () => boolean;
 }
@@ -118,16 +120,14 @@ export async function openTeacher(
   const { manifest } = teacher;
   const { sizePx } = input;
   const { memoryLimitBytes = Infinity, threads, stopped = () => false } = options;
+  const { heldWeights = new HeldWeights(memoryLimitBytes) } = options;
   checkSize(manifest, sizePx);
   const [device] = (await resolveDevices(options.device)).devices;
   checkEngine(manifest, device.provider);
   const files = await locateWeights(teacher);
   const graph = await graphOf(teacher, files[0]!, sizePx);
-  checkWeightsFit({
-    where: manifest.name,
-    sizeBytes: await bytesOf([...files.map(({ path }) => path), ...graph.externalPaths]),
-    limitBytes: memoryLimitBytes,
-  });
+  const weightsBytes = await bytesOf([...files.map(({ path }) => path), ...graph.externalPaths]);
+  heldWeights.checkRoomFor(manifest.name, weightsBytes);
   const network = {
     ...graph,
     teacher: manifest.name,
@@ -166,6 +166,7 @@ export async function openTeacher(
     await session.close();
     throw error;
   }
+  heldWeights.add(manifest.name, weightsBytes);
   return session;
 }
 

@@ -41,24 +41,37 @@ export function outOfMemory(where: string, cause: unknown): StillhouseError {
   );
 }
 
-export interface WeightsInMemory {
-  /** Names of the teachers. */
-  readonly where: string;
-  readonly sizeBytes: number;
-  readonly limitBytes: number;
-}
+/**
+ * What the teachers of an engine weigh together. Weights are held whole, by every session: what is larger than the limit is refused
+ * before it is read and the machine starts to swap.
+ */
+export class HeldWeights {
+  readonly #limitBytes: number;
+  readonly #teachers: string[] = [];
+  #sizeBytes = 0;
 
-/** Weights are held whole: what is larger than the limit is refused before it is read and the machine starts to swap. */
-export function checkWeightsFit({ where, sizeBytes, limitBytes }: WeightsInMemory): void {
-  if (sizeBytes <= limitBytes) return;
-  throw new StillhouseError({
-    kind: 'environment',
-    what: 'the weights are larger than the memory that they may use',
-    where,
-    wanted: `at most ${megabytes(limitBytes)}: --memory-limit, or else the memory that was free at the start`,
-    got: megabytes(sizeBytes),
-    next: 'choose smaller teachers, fewer in one command, a higher --memory-limit, or a machine with more memory',
-  });
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  /** @throws StillhouseError environment when these weights are too much beside those that are held. */
+  checkRoomFor(teacher: string, sizeBytes: number): void {
+    const sum = this.#sizeBytes + sizeBytes;
+    if (sum <= this.#limitBytes) return;
+    throw new StillhouseError({
+      kind: 'environment',
+      what: 'the weights are larger than the memory that they may use',
+      where: [...new Set([...this.#teachers, teacher])].join(', '),
+      wanted: `at most ${megabytes(this.#limitBytes)}: --memory-limit, or else the memory that was free at the start`,
+      got: megabytes(sum),
+      next: 'choose smaller teachers, fewer in one command, a higher --memory-limit, or a machine with more memory',
+    });
+  }
+
+  add(teacher: string, sizeBytes: number): void {
+    this.#teachers.push(teacher);
+    this.#sizeBytes += sizeBytes;
+  }
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 3 : 0)} MB`;
