@@ -15,10 +15,8 @@ import type { ImageRow } from '../images/image-row.ts';
 import type { Places } from '../images/locate.ts';
 import { loadImage } from '../images/read-image.ts';
 import { type View, type ViewFamily, viewIdOf, viewsOf } from '../images/view.ts';
-import type { EnginePool } from '../teachers/engine-pool.ts';
 import { mosaicSession } from '../teachers/mosaic/mosaic-session.ts';
 import { canvasesOf } from '../teachers/mosaic/neighbours.ts';
-import { openEngines } from '../teachers/open-engines.ts';
 import { identifyTeacher } from '../teachers/open-teacher.ts';
 import { preprocessDescription } from '../teachers/preprocess.ts';
 import { type LoadFrom, type LoadedTeacher, loadTeacher } from '../teachers/registry.ts';
@@ -26,6 +24,7 @@ import { rendererOf } from '../teachers/render-pool.ts';
 import { resolveDevices } from '../teachers/resolve-devices.ts';
 import type { TeacherSession } from '../teachers/teacher.ts';
 import { PACKAGE_FOLDER } from './dataset-access.ts';
+import { EngineAtHand } from './engine-at-hand.ts';
 
 export interface RecomputeOptions {
   readonly catalogue: Catalogue;
@@ -37,6 +36,8 @@ export interface RecomputeOptions {
   readonly teachers: readonly string[];
   readonly loadFrom: LoadFrom;
   readonly device: string;
+  /** Of the whole process. */
+  readonly memoryLimitBytes: number;
   /** Rows per space. */
   readonly sample: number;
   /** Of the run that filled the cache; the sample is drawn by it too. */
@@ -72,20 +73,20 @@ export async function recomputeTargets(options: RecomputeOptions): Promise<Recom
   const known = await knownRows(options);
   const given = await Promise.all(options.teachers.map((name) => loadTeacher(name, options.loadFrom)));
   const { devices } = await resolveDevices(options.device);
-  const engines = openEngines({ devices, memoryLimitBytes: Infinity });
+  const engine = new EngineAtHand({ devices, memoryLimitBytes: options.memoryLimitBytes });
   const spaces: RecomputedSpace[] = [];
   const findings: Finding[] = [];
   const reader = new TargetReader();
   try {
-    for (const space of options.catalogue.spaces.values()) {
+    for (const space of [...options.catalogue.spaces.values()].sort(byTeacherAndSize)) {
       options.signal.throwIfAborted();
-      const done = await recomputeSpace(space, { ...options, known, given, engines, reader });
+      const done = await recomputeSpace(space, { ...options, known, given, engine, reader });
       spaces.push(done.answer);
       findings.push(...done.findings);
     }
   } finally {
-    await engines.close();
     await reader.close();
+    await engine.close();
   }
   if (spaces.length > 0 && spaces.every(({ rows }) => rows === 0)) throw noneComputed(spaces, options);
   return { spaces, findings };
@@ -106,7 +107,7 @@ async function knownRows({ datasets, views, seed }: RecomputeOptions): Promise<M
 interface SpaceWork extends RecomputeOptions {
   readonly known: ReadonlyMap<RowKey, KnownRow>;
   readonly given: readonly LoadedTeacher[];
-  readonly engines: EnginePool;
+  readonly engine: EngineAtHand;
   readonly reader: TargetReader;
 }
 
@@ -125,9 +126,9 @@ async function recomputeSpace(
   if (keys.length === 0) return skipped('no row belongs to these images and views');
   const teacher = await teacherOf(space, work);
   if (typeof teacher === 'string') return skipped(teacher);
-  const { mosaic, sizePx } = descriptor;
-  const engine = await work.engines.open({ teacher, sizePx: mosaic?.canvasPx ?? sizePx, batch: 1 });
-  const session = mosaic === undefined ? engine : mosaicSession(engine, mosaic, teacher.manifest);
+  const { mosaic } = descriptor;
+  const opened = await work.engine.open(teacher, inputPxOf(space));
+  const session = mosaic === undefined ? opened : mosaicSession(opened, mosaic, teacher.manifest);
   const other = differenceFrom(space, teacher, session);
   if (other !== null) return skipped(other);
   const codec = await openSpaceCodec(space.root, descriptor, space.fs);
@@ -148,6 +149,14 @@ async function recomputeSpace(
     answer: { space: label, id: space.id, rows: keys.length, worst, tolerance, reason: null },
     findings,
   };
+}
+
+const inputPxOf = ({ descriptor: { mosaic, sizePx } }: CachedSpace): number => mosaic?.canvasPx ?? sizePx;
+
+/** Spaces of one opened teacher one after the other. */
+function byTeacherAndSize(a: CachedSpace, b: CachedSpace): number {
+  const [one, other] = [a.descriptor.teacher.name, b.descriptor.teacher.name];
+  return one === other ? inputPxOf(a) - inputPxOf(b) : one < other ? -1 : 1;
 }
 
 /** The teacher that filled a space, or why it is not to be had. */

@@ -96,6 +96,7 @@ describe('targets of a mosaic', () => {
       teachers: ['attentive.yaml'],
       loadFrom: { baseFolder: folder },
       device: 'cpu',
+      memoryLimitBytes: Infinity,
       sample: 100,
       signal: new AbortController().signal,
     });

@@ -49,6 +49,7 @@ const optionsOf = async (changes: Partial<RecomputeOptions> = {}): Promise<Recom
   teachers: ['tiny.yaml'],
   loadFrom: { baseFolder: folder },
   device: 'cpu',
+  memoryLimitBytes: Infinity,
   sample: 100,
   signal: new AbortController().signal,
   ...changes,

@@ -39,6 +39,8 @@ export interface VerifyOptions extends StoreOptions, WeightsOptions {
   readonly teacher?: string[];
   readonly views?: number;
   readonly device: string;
+  /** Bytes. */
+  readonly memoryLimit?: number;
 }
 
 /** @throws StillhouseError bad-input when the folder is no cache. */
@@ -181,6 +183,7 @@ async function recompute(
       teachers: (options.teacher ?? []).map(teacherNameOption),
       loadFrom: { baseFolder: resolve('.'), weights: weightsPlaces(options) },
       device: options.device,
+      memoryLimitBytes: options.memoryLimit ?? process.availableMemory(),
       sample: options.sample,
       signal,
     });
