@@ -2,6 +2,7 @@
 import * as ort from 'onnxruntime-node';
 import { StillhouseError } from '../core/failure.ts';
 import { encodeHalf } from '../core/half.ts';
+import { checkRows, checkShape, misfit } from './answer-shape.ts';
 import type { NetworkAnswer, TeacherNetwork } from './batched-session.ts';
 import { type Device, PROVIDER_TRAITS, deviceName } from './devices.ts';
 import { engineLimit } from './engine-limits.ts';
@@ -150,30 +151,6 @@ function toldOutputs(
   return told;
 }
 
-/** What a graph declares is not proven: its answers must keep to it. */
-function checkShape(
-  options: OnnxNetworkOptions,
-  name: string,
-  { got, told }: { readonly got: ort.Tensor; readonly told: ort.Tensor },
-): void {
-  if (got.dims.length === told.dims.length && got.dims.every((size, i) => i === 0 || size === told.dims[i]))
-    return;
-  throw misfit(
-    options,
-    `tensor ${name} of shape [rows,${told.dims.slice(1).join(',')}], as at first`,
-    `[${got.dims.join(',')}]`,
-  );
-}
-
-function checkRows(options: OnnxNetworkOptions, name: string, tensor: ort.Tensor, batch: number): void {
-  if (tensor.dims[0] === batch) return;
-  throw misfit(
-    options,
-    `tensor ${name} with ${batch} rows, one per image`,
-    `${tensor.type} [${tensor.dims.join(',')}]`,
-  );
-}
-
 async function createSession(options: OpenNetworkOptions, batch: number): Promise<ort.InferenceSession> {
   const model = await options.modelFor(batch);
   try {
@@ -239,20 +216,6 @@ function noKernel({ teacher, sizePx, device }: OnnxNetworkOptions, cause: unknow
       wanted: `operators that onnxruntime has for ${deviceName(device)}`,
       got: engineMessage(cause).slice(0, 500),
       next: 'run this teacher with --device cpu',
-    },
-    cause,
-  );
-}
-
-function misfit(options: OnnxNetworkOptions, wanted: string, got: string, cause?: unknown): StillhouseError {
-  return new StillhouseError(
-    {
-      kind: 'bad-input',
-      what: 'a teacher does not fit its manifest',
-      where: `${options.teacher} at ${options.sizePx} px`,
-      wanted,
-      got: got.slice(0, 500),
-      next: 'compare the input and the taps of the manifest with the model; `stillhouse inspect <model.onnx>` lists its inputs and outputs',
     },
     cause,
   );

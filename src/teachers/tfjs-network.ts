@@ -4,6 +4,7 @@
  */
 import type * as Tfjs from '@tensorflow/tfjs';
 import * as ort from 'onnxruntime-node';
+import { checkRows, checkShape } from './answer-shape.ts';
 import type { NetworkAnswer, TeacherNetwork } from './batched-session.ts';
 import type { OnnxNetworkOptions } from './onnx-network.ts';
 import { isOutOfMemory } from './out-of-memory.ts';
@@ -13,7 +14,7 @@ import type { TapShape } from './teacher.ts';
 
 export interface TfjsNetworkOptions extends Pick<
   OnnxNetworkOptions,
-  'teacher' | 'inputName' | 'imageShape' | 'batchAxis' | 'taps'
+  'teacher' | 'inputName' | 'imageShape' | 'batchAxis' | 'sizePx' | 'taps'
 > {
   /** Path of model.json; the shards it names lie beside it. */
   readonly modelPath: string;
@@ -89,16 +90,23 @@ export async function openTfjsNetwork(
   try {
     const values = options.imageShape.reduce((product, side) => product * side, firstBatch);
     const probe = await forward(new Float32Array(values), firstBatch);
-    const shapeOf = (tap: TapPlan | null): TapShape | null =>
-      tap && {
-        shape: readTap(tap, probe.get(tap.tensor)!, 1, options.teacher).shape,
-        rule: tap.rule,
-        dtype: 'float32',
-      };
+    const shapeOf = (tap: TapPlan | null): TapShape | null => {
+      if (tap === null) return null;
+      const tensor = probe.get(tap.tensor)!;
+      checkRows(options, tap.tensor, tensor, firstBatch);
+      return { shape: readTap(tap, tensor, 1, options.teacher).shape, rule: tap.rule, dtype: 'float32' };
+    };
     return {
       summary: shapeOf(summary),
       spatial: shapeOf(spatial),
-      run: async (pixels, rows, batch) => answer(await forward(pixels, batch), rows),
+      run: async (pixels, rows, batch) => {
+        const tensors = await forward(pixels, batch);
+        for (const [name, got] of tensors) {
+          checkRows(options, name, got, batch);
+          checkShape(options, name, { got, told: probe.get(name)! });
+        }
+        return answer(tensors, rows);
+      },
       close: () => {
         opened.model.dispose();
         return Promise.resolve();

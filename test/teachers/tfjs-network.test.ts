@@ -32,6 +32,7 @@ async function openNative(batch: number): Promise<TeacherSession> {
           inputName: teacher.manifest.input.name,
           imageShape: [3, SIZE_PX, SIZE_PX],
           batchAxis: true,
+          sizePx: SIZE_PX,
           taps: tapsOf(teacher),
         },
         rows,

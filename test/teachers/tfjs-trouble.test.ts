@@ -43,6 +43,7 @@ async function opened(
           inputName: teacher.manifest.input.name,
           imageShape: [3, SIZE_PX, SIZE_PX],
           batchAxis: true,
+          sizePx: SIZE_PX,
           taps: tapsOf(teacher),
         },
         rows,
@@ -76,4 +77,24 @@ it('a backend that fails for another reason is not asked again', async () => {
       throw new Error('Error in add: shapes do not broadcast');
     }),
   ).rejects.toThrow(failing(3, { got: expect.stringContaining('do not broadcast') }));
+});
+
+it('a model whose answer has other rows, or another shape than at first, is refused rather than read as zeros', async () => {
+  await expect(opened(2, () => [1, 128, 4, 4])).rejects.toThrow(
+    failing(3, {
+      where: 'nanodet at 32 px',
+      wanted: expect.stringMatching(/^tensor .* with 2 rows, one per image$/),
+      got: 'float32 [1,128,4,4]',
+    }),
+  );
+  let shape: [number, number, number, number] = [2, 128, 4, 4];
+  const { session } = await opened(2, () => shape);
+  for (const [other, got] of [
+    [[2, 128, 2, 2], '[2,128,2,2]'],
+    [[3, 128, 4, 4], 'float32 [3,128,4,4]'],
+  ] as const) {
+    shape = [...other];
+    await expect(session.run(new Float32Array(2 * VALUES), 2)).rejects.toThrow(failing(3, { got }));
+  }
+  await session.close();
 });
