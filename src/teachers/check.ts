@@ -36,7 +36,7 @@ export interface SizeReport {
 
 /**
  * `fits`: every tap is as the manifest says and finite. `does-not-fit`: `trouble` says why. `not-finite`: it answers, with values
- * that no target can hold. `not-run`: weights or the device are not here. `left-out`: it was not asked for by name, and `reason` says
+ * that no target can hold. `not-run`: weights or the device are not here, or the device is for others. `left-out`: it was not asked for by name, and `reason` says
  * why it was not run.
  */
 export type Verdict = 'fits' | 'does-not-fit' | 'not-finite' | 'not-run' | 'left-out';
@@ -46,7 +46,7 @@ export interface TeacherCheck {
   readonly verdict: Verdict;
   readonly licence: { readonly spdx: string; readonly permissive: boolean };
   readonly weights: { readonly uri: string; readonly sha256: Digest | null };
-  /** Null when it was not run. */
+  /** Null when it was not loaded. */
   readonly runtime: RuntimeClass | null;
   readonly sizes: readonly SizeReport[];
   readonly reason: string | null;
@@ -67,29 +67,30 @@ export async function checkTeacher(teacher: LoadedTeacher, options: CheckOptions
   const { spdx } = manifest.licence;
   const asked = options.sizesPx ?? usualSizes(manifest);
   const sizesPx = options.isNamed === true ? asked : asked.filter((px) => acceptsSize(manifest, px));
-  const check = {
+  const sizes: SizeReport[] = [];
+  let found: Omit<TeacherCheck, 'verdict'> = {
     teacher: manifest.name,
     licence: { spdx, permissive: isPermissive(spdx) },
     weights: { uri: manifest.weights.uri, sha256: null },
     runtime: null,
-    sizes: [],
+    sizes,
     reason: null,
     trouble: null,
   };
-  if (sizesPx.length === 0) return { ...check, verdict: 'left-out', reason: 'takes none of these sizes' };
+  if (sizesPx.length === 0) return { ...found, verdict: 'left-out', reason: 'takes none of these sizes' };
   if (options.isNamed !== true && (await presenceOf(teacher)).state === 'missing')
-    return { ...check, verdict: 'left-out', reason: 'weights are not here' };
-  const sizes: SizeReport[] = [];
+    return { ...found, verdict: 'left-out', reason: 'weights are not here' };
   try {
     const { weightsSha256, runtime } = await identifyTeacher(teacher, options.device);
-    const weights = { ...check.weights, sha256: weightsSha256 };
+    found = { ...found, weights: { ...found.weights, sha256: weightsSha256 }, runtime };
     for (const sizePx of sizesPx) sizes.push(await sizeReport(teacher, sizePx, options));
     const trouble = notFinite(manifest.name, sizes);
-    return { ...check, verdict: trouble ? 'not-finite' : 'fits', weights, runtime, sizes, trouble };
+    return { ...found, verdict: trouble ? 'not-finite' : 'fits', trouble };
   } catch (error) {
-    if (!isStillhouseError(error, 'bad-input', 'integrity', 'environment')) throw error;
+    // usage: a device may be for teachers of another engine
+    if (!isStillhouseError(error, 'bad-input', 'integrity', 'environment', 'usage')) throw error;
     const verdict = error.failure.kind === 'bad-input' ? 'does-not-fit' : 'not-run';
-    return { ...check, verdict, sizes, trouble: error.failure };
+    return { ...found, verdict, trouble: error.failure };
   }
 }
 

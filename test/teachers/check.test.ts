@@ -1,13 +1,18 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type CheckOptions, checkTeacher, troubleIn } from '../../src/teachers/check.ts';
 import { checkPicture } from '../../src/teachers/check-picture.ts';
 import { loadTeacher } from '../../src/teachers/registry.ts';
 import { failing } from '../support/failing.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { type TinyOptions, tinyManifest, tinyOnnx } from '../support/tiny-teacher.ts';
+
+// as if the optional package were here: nothing runs on it
+vi.mock('../../src/teachers/tfjs-gpu.ts', () => ({
+  loadTfjsGpu: () => Promise.resolve({ version: '4.22.0', backend: 'tensorflow' }),
+}));
 
 const picture = await checkPicture(undefined);
 
@@ -94,7 +99,20 @@ describe('the check of a teacher', () => {
     expect(troubleIn([found])).toEqual(failing(3, { wanted: '2 x 2 cells of 8 px', got: '4 x 4' }));
     const second = await check({ sizesPx: [16, 17] });
     expect(second.sizes.map(({ sizePx }) => sizePx)).toEqual([16]);
+    // it was loaded: which weights, and by what, is as well known
+    expect(second).toMatchObject({
+      weights: { sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string },
+      runtime: { engine: 'onnxruntime', provider: 'cpu' },
+    });
     expect(troubleIn([second])).toEqual(failing(3, { got: '17 px' }));
+  });
+
+  it('is of that teacher alone when the device is for teachers of another engine: others are checked on', async () => {
+    const found = await check({ sizesPx: [16], device: 'tfjs-gpu' });
+    expect(found).toMatchObject({ verdict: 'not-run', runtime: null, sizes: [] });
+    expect(troubleIn([found])).toEqual(
+      failing(2, { what: 'tfjs-gpu runs TFJS teachers only', where: 'tiny' }),
+    );
   });
 
   it('leaves out what nobody named: other sizes, absent weights', async () => {
