@@ -6,6 +6,7 @@ import { type DerivationRequest, requestedDerivations } from '../../cache/deriva
 import { deriveTargets } from '../../cache/derive.ts';
 import type { RowKey } from '../../cache/row-key.ts';
 import type { CachePlace } from '../../cache/place.ts';
+import { holdCatalogue } from '../../cache/reader-lease.ts';
 import { spaceError } from '../../cache/space-error.ts';
 import { type SpaceDescriptor, codedLabel, spaceIdOf } from '../../cache/space.ts';
 import {
@@ -53,22 +54,36 @@ export async function deriveSpaces(
   const codec = codecOption(name);
   const place = await openCache(options);
   const { root, fs } = place;
-  const requests = requestedDerivations(await openCatalogue(root, { fs }), names, codec);
-  const planned: Planned[] = [];
-  for (const request of requests) {
-    const space = await withPinnedStatistics(root, request.space, fs);
-    planned.push(await planFor(place, request, space));
-  }
+  const catalogue = await openCatalogue(root, { fs });
+  const requests = requestedDerivations(catalogue, names, codec);
   if (options.dryRun) {
+    const planned = await planAll(place, requests);
     tell(
       options,
       planned.map((one) => describe(one, lacksStatistics(one.space) ? 'measured first' : 'known')),
     );
     return;
   }
-  const answers = [];
-  for (const one of planned) answers.push(await carryOut(place, one, { ...options, signal }));
-  tell(options, answers);
+  const writer = writerNameOf('reader', machineClock);
+  const lease = await holdCatalogue(catalogue, { clock: machineClock, fs, writer });
+  try {
+    const answers = [];
+    for (const one of await planAll(place, requests))
+      answers.push(await carryOut(place, one, { ...options, signal }));
+    tell(options, answers);
+  } finally {
+    await lease.release();
+  }
+}
+
+async function planAll(place: CachePlace, requests: readonly DerivationRequest[]): Promise<Planned[]> {
+  const { root, fs } = place;
+  const planned: Planned[] = [];
+  for (const request of requests) {
+    const space = await withPinnedStatistics(root, request.space, fs);
+    planned.push(await planFor(place, request, space));
+  }
+  return planned;
 }
 
 async function planFor(
@@ -103,34 +118,30 @@ async function carryOut(
       const now = machineClock.elapsedMs();
       status.status(() => `  ${label}: ${progressText({ done, total, unit }, started, now)}`, now);
     };
-  const ready = lacksStatistics(planned.space)
-    ? await measuredFirst(place, planned, { ...options, onProgress: progress('targets measured') })
-    : planned;
-  const opened = await CacheWriter.open({
-    root,
-    fs,
-    writer: writerNameOf('derive', machineClock),
-    clock: machineClock,
-    onWarning: (text) => status.line(text),
-    tellsRates: false,
-  });
   let failed = 0;
+  let ready = planned;
   try {
-    for (const derivation of ready.derivations)
-      failed += (
-        await deriveTargets({
-          root,
-          fs,
-          derivation,
-          writer: opened.writer,
-          signal,
-          onProgress: progress('targets'),
-        })
-      ).failed;
-    await opened.writer.close();
+    if (lacksStatistics(planned.space))
+      ready = await measuredFirst(place, planned, { ...options, onProgress: progress('targets measured') });
+    const { writer } = await CacheWriter.open({
+      root,
+      fs,
+      writer: writerNameOf('derive', machineClock),
+      clock: machineClock,
+      onWarning: (text) => status.line(text),
+      tellsRates: false,
+    });
+    try {
+      for (const derivation of ready.derivations) {
+        const onProgress = progress('targets');
+        failed += (await deriveTargets({ root, fs, derivation, writer, signal, onProgress })).failed;
+      }
+      await writer.close();
+    } finally {
+      await writer.abandon();
+    }
   } finally {
     status.end();
-    await opened.writer.abandon();
   }
   const id = spaceIdOf(ready.space);
   const space = (await openCatalogue(root, { only: new Set([id]), fs })).spaces.get(id);

@@ -2,10 +2,12 @@
 import { type CachedSpace, openCatalogue } from '../../cache/catalogue.ts';
 import { codecName } from '../../cache/codecs/codec.ts';
 import { spacesNamed } from '../../cache/named-spaces.ts';
+import { holdCatalogue } from '../../cache/reader-lease.ts';
 import { codedLabel } from '../../cache/space.ts';
 import { type Interpolation, measureInterpolation, sizePairs } from '../../cache/statistics/interpolation.ts';
 import { type KeptStatistics, figuresOf, keptStatistics } from '../../cache/statistics/kept-statistics.ts';
 import { keepsFeatures } from '../../cache/statistics/measure-space.ts';
+import { writerNameOf } from '../../cache/writer-name.ts';
 import type { Json } from '../../core/canonical-json.ts';
 import { machineClock } from '../../core/clock.ts';
 import { printJson } from '../print-json.ts';
@@ -29,7 +31,10 @@ export async function measureCache(
   signal: AbortSignal,
 ): Promise<void> {
   const { root, fs } = await openCache(options);
-  const spaces = spacesNamed(await openCatalogue(root, { fs }), names).sort(byLabel);
+  const catalogue = await openCatalogue(root, { fs });
+  const spaces = spacesNamed(catalogue, names).sort(byLabel);
+  const writer = writerNameOf('reader', machineClock);
+  const lease = await holdCatalogue(catalogue, { clock: machineClock, fs, writer });
   const progress = progressLine();
   const measured: Measured[] = [];
   const leftOut: { space: string; reason: string }[] = [];
@@ -66,6 +71,7 @@ export async function measureCache(
       }
   } finally {
     progress.end();
+    await lease.release();
   }
   const answer = { measured, leftOut, interpolations: options.interpolation ? interpolations : null };
   if (options.json) printJson(documentOf(options.cache, answer));
