@@ -6,6 +6,7 @@ import { writeAtomic } from '../store/atomic.ts';
 import type { FinishInput } from './finish-input.ts';
 import { headlinesOf } from './headlines.ts';
 import { reportInput } from './report-facts.ts';
+import { SUMMARY_SCHEMA } from './summary-schema.ts';
 import { summaryOf } from './summary.ts';
 
 export interface Finished {
@@ -17,7 +18,12 @@ export interface Finished {
 
 export async function finishRun(input: FinishInput): Promise<Finished> {
   const { result, pipeline } = input;
-  const summary = { run: pipeline.name, seed: input.run.seed, ...summaryOf(result) };
+  const summary = {
+    $schema: SUMMARY_SCHEMA,
+    run: pipeline.name,
+    seed: input.run.seed,
+    ...summaryOf(result),
+  };
   await writeAtomic(join(result.folder, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
   const reportPath = join(result.folder, 'report.html');
   await writeAtomic(reportPath, renderReport(await reportInput(input)));

@@ -1,5 +1,5 @@
 /**
- * summary.json: the figures of a run under stable keys. Targets of a stage that was skipped count as reused, because nothing was
+ * summary.json: the figures of a run under stable keys (summary-schema.ts). Targets of a stage that was skipped count as reused, because nothing was
  * computed for them in this run.
  */
 import { z } from 'zod';

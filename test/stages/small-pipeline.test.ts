@@ -27,7 +27,7 @@ describe('a small run on real images', () => {
     expect([first.written, first.reused]).toEqual([TARGETS, 0]);
     expect(countsOf(first, 'embed')).toEqual({ seen: TARGETS, kept: TARGETS, rejected: {} });
     expect(Object.keys(first.summary).sort()).toEqual(
-      ['audit', 'curate', 'images', 'run', 'seconds', 'seed', 'stages', 'targets'].sort(),
+      ['$schema', 'audit', 'curate', 'images', 'run', 'seconds', 'seed', 'stages', 'targets'].sort(),
     );
     expect(first.summary['images']).toEqual({
       train: TRAIN,

@@ -8,6 +8,7 @@ import type { RunEvent } from '../../src/run/events.ts';
 import { type PipelineFile, bindPipeline } from '../../src/run/pipeline.ts';
 import { finishRun } from '../../src/stages/finish.ts';
 import { STAGES } from '../../src/stages/registry.ts';
+import { summarySchema } from '../../src/stages/summary-schema.ts';
 import { copyEmoji, emojiNames } from '../support/emoji-folder.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { writeTinyTeacher } from '../support/tiny-teacher.ts';
@@ -59,7 +60,7 @@ export async function workFolder(options: { train: number; eval: number }): Prom
   return folder;
 }
 
-/** One run in `<folder>/out`, summary and report included; everything seen must balance. */
+/** One run in `<folder>/out`, summary and report included; everything seen must balance and the summary fit its schema. */
 export async function smallRun(folder: string, stages: Stages = WHOLE, seed = 3): Promise<SmallRun> {
   const file: PipelineFile = { version: 1, name: 'small', seed, cache: 'cache', stages };
   const pipeline = bindPipeline(file, STAGES, join(folder, 'small.yaml'));
@@ -78,6 +79,7 @@ export async function smallRun(folder: string, stages: Stages = WHOLE, seed = 3)
   const result = await runPipeline(pipeline, run);
   const started = machineClock.nowIso();
   const { summary, reportPath } = await finishRun({ pipeline, file, run, result, started, command: 'test' });
+  summarySchema.parse(summary);
   const targets = summary['targets'] as { written: number; reused: number } | undefined;
   return {
     result,
