@@ -44,10 +44,10 @@ export interface ObjectStore {
   delete(key: string): Promise<void>;
 }
 
-/** Deletes an object and all below it. */
+/** Deletes an object and all below it, the deepest first: cut off, it leaves what lies on top and says what the rest was. */
 export async function deleteBelow(store: ObjectStore, key: string): Promise<void> {
-  await store.delete(key);
   const { objects, folders } = await store.list(key);
-  for (const { name } of objects) await store.delete(`${key}/${name}`);
   for (const name of folders) await deleteBelow(store, `${key}/${name}`);
+  for (const { name } of objects) await store.delete(`${key}/${name}`);
+  await store.delete(key);
 }

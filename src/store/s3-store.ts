@@ -114,7 +114,8 @@ export function s3Store(options: S3StoreOptions): ObjectStore & { close(): void 
         }
       }),
     copy: async (from, to) => {
-      const CopySource = encodeURI(`${bucket}/${keyOf(from)}`);
+      // a header, which the server decodes as it does a path: `+` is a blank in it, `?` begins a version
+      const CopySource = [bucket, ...keyOf(from).split('/')].map(encodeURIComponent).join('/');
       return (
         (await orNull(from, () => client.send(new CopyObjectCommand({ ...at(to), CopySource })))) !== null
       );

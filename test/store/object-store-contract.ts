@@ -83,12 +83,32 @@ export function objectStoreContract(name: string, open: () => Promise<ObjectStor
       ]);
     });
 
+    it('copies objects whose names are no part of a URL', async () => {
+      const store = await open();
+      for (const name of ['a+b', 'a b', 'a%20b', 'a?versionId=1', 'a#b', 'a&b=c', 'ä\u3042', "(a)'!*~"]) {
+        await store.put(`x/${name}/c`, bytes(name));
+        expect(await store.copy(`x/${name}/c`, `trash/${name}`), name).toBe(true);
+        expect(text(await store.get(`trash/${name}`))).toBe(name);
+      }
+    });
+
     it('deletes all below a name and nothing beside it', async () => {
       const store = await open();
       for (const key of ['t/1/a', 't/1/b/c', 't/10/a', 't/1x']) await store.put(key, bytes(key));
       await deleteBelow(store, 't/1');
       expect(await store.list('t/1')).toEqual({ objects: [], folders: [] });
       expect([await store.head('t/10/a'), await store.head('t/1x')]).toEqual([6, 4]);
+    });
+
+    it('deletes what lies on top last', async () => {
+      const store = await open();
+      for (const key of ['t/a', 't/b/c', 't/b/d/e']) await store.put(key, bytes(key));
+      const deleted: string[] = [];
+      const noting = { ...store, delete: (key: string) => (deleted.push(key), store.delete(key)) };
+      await deleteBelow(noting, 't');
+      const depths = deleted.map((key) => key.split('/').length);
+      expect(depths).toEqual([...depths].sort((a, b) => b - a));
+      expect(deleted.slice(-2)).toEqual(['t/a', 't']);
     });
   });
 }
