@@ -79,6 +79,20 @@ export async function collectRoots({ root, clock, fs, keepSnapshots }: RootsOpti
   };
 }
 
+/** Numbers of the snapshots that a tag or a living reader asks to keep, whether they are there or not. */
+export async function askedSnapshots({
+  root,
+  clock,
+  fs,
+}: Omit<RootsOptions, 'keepSnapshots'>): Promise<number[]> {
+  const leases = (await readLeases(join(root, 'leases'), clock, fs)).filter(({ isLiving }) => isLiving);
+  const asked = [
+    ...leases.map(({ record }) => record?.needs),
+    ...(await readTags(root, fs)).map(({ n }) => n),
+  ];
+  return asked.filter((n) => typeof n === 'number');
+}
+
 /** Those that the codecs of needed parts are built from, and those that later codecs will be. */
 async function neededStatistics(root: string, parts: readonly string[], fs: CommitFs): Promise<string[]> {
   const folders = new Set(parts.map((file) => file.split('/')[1]!));

@@ -11,7 +11,8 @@ import { sealJson, unsealJson } from '../core/sealed-json.ts';
 import { writeAtomic } from '../store/atomic.ts';
 import { type CommitFs, asStoreFailure } from '../store/commit-fs.ts';
 import { takeLease } from '../store/lease.ts';
-import { collectRoots } from './collect-roots.ts';
+import { isStagingName } from '../store/staging.ts';
+import { askedSnapshots, collectRoots } from './collect-roots.ts';
 import { type PartEntry, appendJournal, listOrNone, readJournals } from './journal.ts';
 import { publishSnapshot } from './publish.ts';
 import { snapshotFile, snapshotNumbers } from './snapshot.ts';
@@ -43,6 +44,8 @@ export interface Collected {
   readonly purged: readonly string[];
 }
 
+/** Says what lies beside it, and since when: without it nobody restores or purges that. */
+const INTENT = 'intent.json';
 const intentSchema = z.strictObject({
   v: z.literal(1),
   at: z.string(),
@@ -83,23 +86,51 @@ async function sweep(options: CollectOptions): Promise<Collected> {
   // a writer first measures, then says what it measured for
   if (!marked.isWritten) candidates.push(...(await listStatistics(root, fs)).map(statisticsFile));
   const swept = candidates.filter((file) => !marked.needed.has(file)).sort();
-  let sweptBytes = 0;
-  for (const file of swept) sweptBytes += await sizeOf(join(root, file), fs);
+  const sizes = new Map<string, number>();
+  for (const file of swept) sizes.set(file, (await sizeOrNull(join(root, file), fs)) ?? 0);
+  const sum = (files: readonly string[]): number => files.reduce((all, file) => all + sizes.get(file)!, 0);
   const { parts, snapshots, pinned } = marked;
-  const result = { kept: { parts, snapshots, pinned }, swept, sweptBytes, returned: [], purged: [] };
-  if (dryRun || swept.length === 0) return result;
+  const kept = { parts, snapshots, pinned };
+  const result = { kept, swept, sweptBytes: sum(swept), returned: [], purged: [] };
+  if (dryRun) return result;
+  if (swept.length === 0) return { ...result, returned: await returnNeeded(options, '') };
 
   const at = clock.nowIso();
-  const trash = join('trash', `${at.replace(/[^0-9]/g, '')}-${process.pid}`);
-  await writeAtomic(join(root, trash, 'intent.json'), sealJson({ v: 1, at, graceMs, files: swept }), fs);
-  for (const file of swept) await move(root, file, join(trash, file), fs);
-  // a writer may have listed, or a reader pinned, one of them meanwhile: whoever looks last sees the other
-  const now = await collectRoots(options);
-  const isNeeded = (file: string): boolean =>
-    now.needed.has(file) || (now.isWritten && file.startsWith('statistics/'));
-  const returned = swept.filter(isNeeded);
-  for (const file of returned) await move(root, join(trash, file), file, fs);
-  return { ...result, swept: swept.filter((file) => !isNeeded(file)), returned };
+  const trash = `${at.replace(/[^0-9]/g, '')}-${process.pid}`;
+  const folder = join('trash', trash);
+  await writeAtomic(join(root, folder, INTENT), sealJson({ v: 1, at, graceMs, files: swept }), fs);
+  const moved = new Set<string>();
+  for (const file of swept) if (await move(root, file, join(folder, file), fs)) moved.add(file);
+  const returned = await returnNeeded(options, trash);
+  for (const file of returned) moved.delete(file);
+  return { ...result, swept: [...moved], sweptBytes: sum([...moved]), returned };
+}
+
+/**
+ * A writer may have listed, or a reader pinned, what was moved meanwhile: whoever looks last sees the other. Looks through all trash,
+ * for a collector that was killed has not looked.
+ * @param own the trash of this sweep.
+ */
+async function returnNeeded(options: CollectOptions, own: string): Promise<string[]> {
+  const { root, clock, fs } = options;
+  const returned: string[] = [];
+  const trashes = (await listOrNone(join(root, 'trash'), fs)).sort();
+  if (trashes.length === 0) return returned;
+  const back = async (isNeeded: (file: string, trash: string) => boolean): Promise<void> => {
+    for (const trash of trashes)
+      for (const file of (await readIntent(join(root, 'trash', trash, INTENT), fs))?.files ?? [])
+        // computed again meanwhile, it is where it belongs
+        if (isNeeded(file, trash) && (await sizeOrNull(join(root, file), fs)) === null)
+          if (await move(root, join('trash', trash, file), file, fs)) returned.push(file);
+  };
+  // only a snapshot tells what whoever asks for it needs
+  const asked = new Set((await askedSnapshots({ root, clock, fs })).map(snapshotFile));
+  await back((file) => asked.has(file));
+  const { needed, isWritten } = await collectRoots(options);
+  await back(
+    (file, trash) => needed.has(file) || (trash === own && isWritten && file.startsWith('statistics/')),
+  );
+  return returned.sort();
 }
 
 /** Deletes trash whose grace has ended. A clock that was set back keeps it longer. */
@@ -107,10 +138,13 @@ async function purge({ root, clock, fs }: CollectOptions): Promise<string[]> {
   const now = Date.parse(clock.nowIso());
   const purged: string[] = [];
   for (const name of await listOrNone(join(root, 'trash'), fs)) {
-    const intent = await readIntent(join(root, 'trash', name, 'intent.json'), fs);
-    if (intent === null || now - Date.parse(intent.at) < intent.graceMs) continue;
-    await fs.remove(join(root, 'trash', name));
-    purged.push(name);
+    const folder = join(root, 'trash', name);
+    const intent = await readIntent(join(folder, INTENT), fs);
+    // left behind by a purge that was cut off, or by a collector before it moved anything
+    const isEmpty = intent === null && (await listOrNone(folder, fs)).every(isStagingName);
+    if (!isEmpty && (intent === null || now - Date.parse(intent.at) < intent.graceMs)) continue;
+    await removeTrash(folder, fs);
+    if (!isEmpty) purged.push(name);
   }
   return purged;
 }
@@ -128,10 +162,10 @@ export async function restoreTrash(
   try {
     const restored: string[] = [];
     for (const name of (await listOrNone(join(root, 'trash'), fs)).sort()) {
-      const intent = await readIntent(join(root, 'trash', name, 'intent.json'), fs);
+      const intent = await readIntent(join(root, 'trash', name, INTENT), fs);
       for (const file of intent?.files ?? [])
         if (await move(root, join('trash', name, file), file, fs)) restored.push(file);
-      if (intent !== null) await fs.remove(join(root, 'trash', name));
+      if (intent !== null) await removeTrash(join(root, 'trash', name), fs);
     }
     const parts = new Map<string, PartEntry>();
     for (const entry of (await readJournals(root, fs)).entries)
@@ -149,6 +183,12 @@ export async function restoreTrash(
   } finally {
     await lease.release();
   }
+}
+
+/** The record goes last: cut off, the next purge goes on. */
+async function removeTrash(folder: string, fs: CommitFs): Promise<void> {
+  for (const name of await listOrNone(folder, fs)) if (name !== INTENT) await fs.remove(join(folder, name));
+  await fs.remove(folder);
 }
 
 async function readIntent(path: string, fs: CommitFs): Promise<z.infer<typeof intentSchema> | null> {
@@ -175,11 +215,11 @@ async function move(root: string, from: string, to: string, fs: CommitFs): Promi
   }
 }
 
-async function sizeOf(path: string, fs: CommitFs): Promise<number> {
+async function sizeOrNull(path: string, fs: CommitFs): Promise<number | null> {
   try {
     return await fs.sizeBytes(path);
   } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return 0;
+    if (systemCodeOf(error) === 'ENOENT') return null;
     throw asStoreFailure(error, path);
   }
 }

@@ -9,7 +9,7 @@ import type { CommitFs } from '../store/commit-fs.ts';
 import { readTextOrNull } from '../store/read-or-null.ts';
 import { takeLease } from '../store/lease.ts';
 import { listOrNone } from './journal.ts';
-import { readSnapshot } from './snapshot.ts';
+import { readSnapshot, tryReadSnapshot } from './snapshot.ts';
 
 const tagSchema = z.strictObject({
   v: z.literal(1),
@@ -84,6 +84,7 @@ export async function setTag(options: SetTagOptions): Promise<void> {
   await fs.makeFolder(join(root, 'tags'));
   const lease = await takeLease(join(root, 'tags', `.${name}.lock`), fs);
   try {
+    const before = await readTextOrNull(path, fs);
     const now = expected === 'any' ? expected : ((await readTag(root, name, fs))?.n ?? null);
     if (now !== expected)
       throw new StillhouseError({
@@ -94,13 +95,17 @@ export async function setTag(options: SetTagOptions): Promise<void> {
         got: now === null ? 'no such tag' : `snapshot ${now}`,
         next: 'look at `stillhouse cache tag`, and say with --from what it shall be moved from',
       });
-    if (n === null || snapshot === null) await fs.remove(path);
-    else
-      await writeAtomic(
-        path,
-        sealJson({ v: 1, name, n, snapshot: snapshot.sha256, at: clock.nowIso(), note }),
-        fs,
-      );
+    if (n === null || snapshot === null) {
+      await fs.remove(path);
+      return;
+    }
+    const tag = { v: 1, name, n, snapshot: snapshot.sha256, at: clock.nowIso(), note };
+    await writeAtomic(path, sealJson(tag), fs);
+    // a collector that had not seen the tag has taken the snapshot away by now, or will look again and bring it back
+    if ((await tryReadSnapshot(root, n, fs)) !== null) return;
+    if (before === null) await fs.remove(path);
+    else await writeAtomic(path, before, fs);
+    await readSnapshot(root, n, fs);
   } finally {
     await lease.release();
   }

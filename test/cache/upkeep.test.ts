@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openCatalogue } from '../../src/cache/catalogue.ts';
@@ -13,13 +13,16 @@ import { snapshotNumbers } from '../../src/cache/snapshot.ts';
 import { spaceIdOf } from '../../src/cache/space.ts';
 import { readTags, setTag } from '../../src/cache/tags.ts';
 import { verifyCache } from '../../src/cache/verify.ts';
+import { type ReaderLease, holdCatalogue } from '../../src/cache/reader-lease.ts';
 import { CacheWriter } from '../../src/cache/write.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { merkleRoot } from '../../src/core/digest.ts';
+import type { CommitFs } from '../../src/store/commit-fs.ts';
+import { stagingName } from '../../src/store/staging.ts';
 import { holdLease } from '../../src/store/shared-lease.ts';
 import { machineClass } from '../../src/store/process-identity.ts';
 import { failing } from '../support/failing.ts';
-import { failingFs } from '../support/failing-fs.ts';
+import { failingFs, systemError } from '../support/failing-fs.ts';
 import { quickFs } from '../support/quick-fs.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { contentOf, engine, fill, group, images, keyOf, openWriter, partFor } from './rig.ts';
@@ -120,6 +123,83 @@ describe('gc', () => {
     expect(await trash()).toBe(0);
   });
 
+  it('cut off while it deletes trash goes on with the rest the next time', async () => {
+    const { root, at, clock, gc } = await cache();
+    const [trash, content] = [join(root, 'trash'), await contentOf(root)];
+    await dropSpaces(at, 'sums');
+    await gc();
+    const [name] = await readdir(trash);
+    clock.pass(1000);
+    for (let cutAfter = 0; (await readdir(trash)).length > 0; cutAfter++) {
+      let left = cutAfter;
+      // what is not a file goes bit by bit, in any order: here the record is the first to go
+      const cut: CommitFs['remove'] = async (path) => {
+        if (!path.startsWith(trash)) return quickFs.remove(path);
+        if (left-- > 0) return quickFs.remove(path);
+        if (path === join(trash, name!)) await quickFs.remove(join(path, 'intent.json'));
+        throw systemError('EIO');
+      };
+      await gc({ fs: { ...quickFs, remove: cut } }).catch((error: unknown) =>
+        expect(error).toMatchObject({ code: 'EIO' }),
+      );
+      // as long as anything is left, it can be told what it was, and what is left is still purged or restored
+      const remaining = await readdir(join(trash, name!)).catch(() => []);
+      if (remaining.length > 0) expect(remaining).toContain('intent.json');
+    }
+    expect([content.size, (await contentOf(root)).size]).toEqual([10, 0]);
+  });
+
+  it('removes trash that a collector made and never filled', async () => {
+    const { root, gc } = await cache();
+    await mkdir(join(root, 'trash', '2025-1'), { recursive: true });
+    await writeFile(join(root, 'trash', '2025-1', stagingName('write')), 'torn');
+    await mkdir(join(root, 'trash', '2025-2'));
+    await writeFile(join(root, 'trash', '2025-2', 'unknown'), '');
+    await gc();
+    expect(await readdir(join(root, 'trash'))).toEqual(['2025-2']);
+  });
+
+  it('says of a file that somebody else removed first neither that it moved it nor how large it was', async () => {
+    const { root, at, gc } = await cache();
+    await dropSpaces(at, 'sums');
+    await publishSnapshot(at);
+    const { swept, sweptBytes } = await gc({ dryRun: true });
+    const lost = join(root, swept[0]!);
+    const { size } = await stat(lost);
+    const removing: CommitFs['rename'] = async (from, to) => {
+      if (from === lost) await rm(from);
+      return quickFs.rename(from, to);
+    };
+    const found = await gc({ fs: { ...quickFs, rename: removing } });
+    expect(found).toMatchObject({ swept: swept.slice(1), sweptBytes: sweptBytes - size });
+  });
+
+  it('killed before it looked again brings back the next time what was needed meanwhile', async () => {
+    const { root, at, gc, content } = await cache();
+    const catalogue = await openCatalogue(root);
+    await dropSpaces(at, 'sums');
+    let lease: ReaderLease | null = null;
+    const killed: CommitFs['rename'] = async (from, to) => {
+      if (to.includes('/trash/') && from.includes('/data/')) lease ??= await holdCatalogue(catalogue, at);
+      await quickFs.rename(from, to);
+      // the last one to be moved
+      if (from.includes('/snapshots/')) throw systemError('EIO');
+    };
+    await expect(gc({ fs: { ...quickFs, rename: killed } })).rejects.toThrow();
+    const { returned } = await gc();
+    expect(returned.map((file) => file.split('/')[0])).toEqual([
+      'data',
+      'data',
+      'index',
+      'index',
+      'snapshots',
+    ]);
+    await lease!.release();
+    expect((await gc({ dryRun: true })).swept).toEqual(returned);
+    expect(await restoreTrash(at)).toEqual([]);
+    expect(content.size).toBe(10);
+  });
+
   it('can be undone until the grace ends: what was dropped and collected is listed again', async () => {
     const { root, at, gc, content } = await cache();
     await dropSpaces(at, 'sums');
@@ -205,6 +285,33 @@ describe('a tag', () => {
       failing(3, {}),
     );
     expect((await readTags(root, quickFs)).map(({ name }) => name)).toEqual(['best']);
+  });
+
+  it('set to a snapshot that is collected meanwhile is refused, and stays where it was', async () => {
+    const { root, at, gc } = await cache();
+    for (const from of [6, 7]) {
+      const { writer } = await openWriter(root, `more${from}`);
+      await writer.commit([partFor(summary, images(from + 1).slice(from))]);
+      await writer.abandon();
+      await publishSnapshot(at);
+    }
+    await setTag({ ...at, name: 'best', n: 2, expected: null, note: '' });
+    const racing = (race: () => Promise<unknown>): CommitFs => ({
+      ...quickFs,
+      writeNew: async (path, bytes) => {
+        const text = Buffer.from(bytes as Uint8Array).toString();
+        if (path.includes('/tags/') && text.includes('"n":1')) await race();
+        return quickFs.writeNew(path, bytes);
+      },
+    });
+    for (const [name, expected] of [
+      ['best', 2],
+      ['other', null],
+    ] as const)
+      await expect(setTag({ ...at, name, n: 1, expected, note: '', fs: racing(gc) })).rejects.toThrow(
+        failing(3, {}),
+      );
+    expect((await readTags(root, quickFs)).map(({ name, n }) => [name, n])).toEqual([['best', 2]]);
   });
 });
 
