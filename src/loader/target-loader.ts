@@ -133,12 +133,14 @@ export class TargetLoader<Label extends string, As extends DeliveredAs> {
 
   /**
    * Global batches `from` to `to` (exclusive).
-   * @throws StillhouseError by policy, when the batch with the bad row is due; usage when another iteration is under way.
+   * @throws StillhouseError by policy, when the batch with the bad row is due; usage when another iteration is under way, or the
+   * loader was closed; what {@link holdCatalogue} throws when the first iteration begins.
    */
   async *batches(
     from: number = this.#step,
     to = Infinity,
   ): AsyncGenerator<Batch<Label, As>, void, undefined> {
+    if (this.#closed) throw closedLoader();
     if (this.#iterating) throw twoIterations();
     this.#iterating = true;
     const ahead: Promise<Filled<Label, As>>[] = [];
@@ -148,7 +150,7 @@ export class TargetLoader<Label extends string, As extends DeliveredAs> {
       while (next < to && ahead.length < this.#pool.limit - 1) ahead.push(this.#start(next++));
     };
     try {
-      await (this.#lease ??= this.#input.hold());
+      await this.#hold();
       for (let step = from; step < to && !this.isClosed(); step++) {
         fillAhead();
         const filled = await ahead.shift()!;
@@ -179,6 +181,17 @@ export class TargetLoader<Label extends string, As extends DeliveredAs> {
     await this.#jobs.close();
     await this.#files.close();
     await (await this.#lease)?.release();
+  }
+
+  /** Once; a failure is forgotten, so that the next iteration tries again. */
+  async #hold(): Promise<void> {
+    const lease = (this.#lease ??= this.#input.hold());
+    try {
+      await lease;
+    } catch (error) {
+      this.#lease = null;
+      throw error;
+    }
   }
 
   #start(step: number): Promise<Filled<Label, As>> {
@@ -367,6 +380,14 @@ export class TargetLoader<Label extends string, As extends DeliveredAs> {
     // the labels decide the shape of this record; the compiler cannot follow a loop over them
     return teachers as Teachers<Label, As>;
   }
+}
+
+function closedLoader(): StillhouseError {
+  return new StillhouseError({
+    kind: 'usage',
+    what: 'a loader that was closed serves nothing any more',
+    next: 'open another one; `state` goes on where this one stood',
+  });
 }
 
 function twoIterations(): StillhouseError {

@@ -34,6 +34,11 @@ const REFUSED = new Set([
 export const statusOf = (error: unknown): number | undefined =>
   error instanceof Error ? (error as S3Error).$metadata?.httpStatusCode : undefined;
 
+/** Whether the credentials are good and do not allow this: some servers say it by the status alone. */
+export const isAccessDenied = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.name === 'AccessDenied' || (statusOf(error) === 403 && !REFUSED.has(error.name)));
+
 /** Whether trying once more may help: the connection or the server failed, not the request. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

@@ -5,9 +5,11 @@ import { openCatalogue } from '../../src/cache/catalogue.ts';
 import { collectGarbage } from '../../src/cache/collect.ts';
 import { dropSpaces } from '../../src/cache/drop.ts';
 import { publishSnapshot } from '../../src/cache/publish.ts';
-import { holdCatalogue } from '../../src/cache/reader-lease.ts';
+import { type ReaderLease, holdCatalogue } from '../../src/cache/reader-lease.ts';
 import { spaceIdOf } from '../../src/cache/space.ts';
 import type { CommitFs } from '../../src/store/commit-fs.ts';
+import { asS3Failure } from '../../src/store/s3-trouble.ts';
+import { failing } from '../support/failing.ts';
 import { systemError } from '../support/failing-fs.ts';
 import { quickFs } from '../support/quick-fs.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -85,18 +87,94 @@ describe('a catalogue that is held', () => {
     await lease.release();
   });
 
-  it('in a cache that cannot be written is read without a lease', async () => {
+  it('whose snapshot the collector takes away right after it was seen in place can be read all the same', async () => {
+    const { root, at } = await cache();
+    await publishSnapshot(at);
+    const catalogue = await openCatalogue(root);
+    await dropSpaces(at, 'sums');
+    let lease: ReaderLease | null = null;
+    // the collector has marked, and moves nothing before the reader has pinned
+    const racing: CommitFs = {
+      ...quickFs,
+      rename: async (from, to) => {
+        if (to.includes('/trash/') && !to.endsWith('intent.json'))
+          lease ??= await holdCatalogue(catalogue, at);
+        return quickFs.rename(from, to);
+      },
+    };
+    const how = { ...at, fs: racing, keepSnapshots: 1, graceMs: 0, dryRun: false };
+    const { returned } = await collectGarbage(how);
+    expect(lease!.snapshot).toBe(1);
+    expect(returned).toHaveLength(5);
+    expect(await readAll(catalogue)).toEqual([true, true, true]);
+    await lease!.release();
+  });
+
+  it('whose parts were dropped before it was held is refused, and leaves no lease', async () => {
+    const { root, at, gc } = await cache();
+    const unpublished = await openCatalogue(root);
+    await publishSnapshot(at);
+    const published = await openCatalogue(root);
+    await dropSpaces(at, 'sums');
+    await publishSnapshot(at);
+    await gc();
+    for (const catalogue of [unpublished, published])
+      await expect(holdCatalogue(catalogue, at)).rejects.toThrow(
+        failing(4, { where: `${root}, snapshot 2`, got: '2 missing parts' }),
+      );
+    expect(await readdir(join(root, 'leases'))).toEqual([]);
+  });
+
+  it('leaves no lease when its snapshot cannot be read', async () => {
+    const { root, at } = await cache();
+    await publishSnapshot(at);
+    const catalogue = await openCatalogue(root);
+    const failingRead: CommitFs = {
+      ...quickFs,
+      read: (path) =>
+        path.includes('/snapshots/') ? Promise.reject(systemError('EIO')) : quickFs.read(path),
+    };
+    await expect(holdCatalogue(catalogue, { ...at, fs: failingRead })).rejects.toThrow(
+      failing(5, { got: 'EIO' }),
+    );
+    expect(await readdir(join(root, 'leases'))).toEqual([]);
+  });
+
+  const s3Failure = (error: Error): Error => asS3Failure(error, 's3://bucket/key') as Error;
+  const said = (name: string, status: number): Error =>
+    s3Failure(Object.assign(new Error(name), { name, $metadata: { httpStatusCode: status } }));
+
+  it.each([
+    ['EACCES', systemError('EACCES')],
+    ['EPERM', systemError('EPERM')],
+    ['EROFS', systemError('EROFS')],
+    ['AccessDenied', said('AccessDenied', 403)],
+    ['a bare 403', said('UnknownError', 403)],
+  ])('in a cache that cannot be written (%s) is read without a lease', async (_, error) => {
     const { root, at } = await cache();
     const readOnly: CommitFs = {
       ...quickFs,
-      writeNew: () => Promise.reject(systemError('EROFS')),
-      makeFolder: () => Promise.reject(systemError('EROFS')),
+      writeNew: () => Promise.reject(error),
+      makeFolder: () => Promise.reject(error),
     };
     const catalogue = await openCatalogue(root);
     const lease = await holdCatalogue(catalogue, { ...at, fs: readOnly });
     expect(lease.snapshot).toBeNull();
     expect(await readAll(catalogue)).toEqual([true, true, true]);
     await lease.release();
+  });
+
+  it.each([
+    ['a full disk', systemError('ENOSPC')],
+    ['a broken connection', s3Failure(systemError('ECONNRESET'))],
+    ['a busy server', said('SlowDown', 503)],
+    ['keys that ran out', said('ExpiredToken', 403)],
+  ])('is not read unpinned because of %s', async (_, error) => {
+    const { root, at } = await cache();
+    const broken: CommitFs = { ...quickFs, writeNew: () => Promise.reject(error) };
+    await expect(holdCatalogue(await openCatalogue(root), { ...at, fs: broken })).rejects.toThrow(
+      failing(5, {}),
+    );
   });
 
   it('of a cache that does not exist makes none', async () => {

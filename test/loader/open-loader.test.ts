@@ -7,6 +7,8 @@ import { isStillhouseError } from '../../src/core/failure.ts';
 import { floatFromHalf } from '../../src/core/half.ts';
 import type { Tensor } from '../../src/loader/batch.ts';
 import { type LoaderOptions, openLoader } from '../../src/loader/open-loader.ts';
+import { systemError } from '../support/failing-fs.ts';
+import { quickFs } from '../support/quick-fs.ts';
 import { answer, group, image, images, keyOf, openWriter, partFor, rendered } from '../cache/rig.ts';
 import { FULL_VIEW } from '../../src/images/view.ts';
 
@@ -314,6 +316,40 @@ describe('consumers', () => {
     }
     expect(buffers.size).toBeLessThanOrEqual(10);
     expect([...held!.data]).toEqual(held!.copy);
+  });
+
+  it.each([0, 2])(
+    'that come after the loader was closed, having read %i batches, are told so and pin nothing',
+    async (read) => {
+      const catalogue = await snapshot();
+      const readers = (): string[] =>
+        fs.readdirSync(join(catalogue.root, 'leases')).filter((name) => name.startsWith('reader'));
+      const loader = await open({ snapshot: catalogue });
+      if (read > 0) await sequence(loader, 0, read);
+      expect(readers()).toHaveLength(read === 0 ? 0 : 1);
+      await loader.close();
+      const { kind, message } = await failure(() => sequence(loader, 2, 4));
+      expect([kind, message]).toEqual(['usage', expect.stringContaining('a loader that was closed')]);
+      expect(readers()).toEqual([]);
+    },
+  );
+
+  it('are told when nothing can be pinned, may try again, and close the loader all the same', async () => {
+    const { root } = await snapshot();
+    const full = { isFull: true };
+    const snapshotOn = await openCatalogue(root, {
+      fs: {
+        ...quickFs,
+        writeNew: (path, bytes) =>
+          full.isFull ? Promise.reject(systemError('ENOSPC')) : quickFs.writeNew(path, bytes),
+      },
+    });
+    const [once, twice] = [await open({ snapshot: snapshotOn }), await open({ snapshot: snapshotOn })];
+    for (const loader of [once, twice])
+      expect((await failure(() => sequence(loader, 0, 2))).kind).toBe('environment');
+    await once.close();
+    full.isFull = false;
+    expect(await sequence(twice, 0, 2)).toHaveLength(2);
   });
 
   it('that iterate twice at once are refused', async () => {
