@@ -11,7 +11,7 @@ import { publishSnapshot } from '../../src/cache/publish.ts';
 import { writeQuota } from '../../src/cache/quota.ts';
 import { snapshotNumbers } from '../../src/cache/snapshot.ts';
 import { spaceIdOf } from '../../src/cache/space.ts';
-import { readTags, setTag } from '../../src/cache/tags.ts';
+import { setTag } from '../../src/cache/tags.ts';
 import { verifyCache } from '../../src/cache/verify.ts';
 import { type ReaderLease, holdCatalogue } from '../../src/cache/reader-lease.ts';
 import { CacheWriter } from '../../src/cache/write.ts';
@@ -264,54 +264,6 @@ describe('gc', () => {
     expect(await contentOf(root)).toEqual(content);
     expect((await openCatalogue(root)).missingParts).toEqual([]);
     await clean(root);
-  });
-});
-
-describe('a tag', () => {
-  it('moves only from where the caller believes it is, and one of two at once is refused', async () => {
-    const { root, at } = await cache();
-    const { writer } = await openWriter(root, 'more');
-    await writer.commit([partFor(summary, images(7).slice(6))]);
-    await publishSnapshot(at);
-    await setTag({ ...at, name: 'best', n: 1, expected: null, note: 'first' });
-    await expect(setTag({ ...at, name: 'best', n: 2, expected: null, note: '' })).rejects.toThrow(
-      failing(3, { got: 'snapshot 1' }),
-    );
-    const moves = await Promise.allSettled(
-      [1, 2].map((n) => setTag({ ...at, name: 'best', n, expected: 1, note: `moved to ${n}` })),
-    );
-    expect(moves.some(({ status }) => status === 'fulfilled')).toBe(true);
-    await expect(setTag({ ...at, name: 'lost', n: 9, expected: null, note: '' })).rejects.toThrow(
-      failing(3, {}),
-    );
-    expect((await readTags(root, quickFs)).map(({ name }) => name)).toEqual(['best']);
-  });
-
-  it('set to a snapshot that is collected meanwhile is refused, and stays where it was', async () => {
-    const { root, at, gc } = await cache();
-    for (const from of [6, 7]) {
-      const { writer } = await openWriter(root, `more${from}`);
-      await writer.commit([partFor(summary, images(from + 1).slice(from))]);
-      await writer.abandon();
-      await publishSnapshot(at);
-    }
-    await setTag({ ...at, name: 'best', n: 2, expected: null, note: '' });
-    const racing = (race: () => Promise<unknown>): CommitFs => ({
-      ...quickFs,
-      writeNew: async (path, bytes) => {
-        const text = Buffer.from(bytes as Uint8Array).toString();
-        if (path.includes('/tags/') && text.includes('"n":1')) await race();
-        return quickFs.writeNew(path, bytes);
-      },
-    });
-    for (const [name, expected] of [
-      ['best', 2],
-      ['other', null],
-    ] as const)
-      await expect(setTag({ ...at, name, n: 1, expected, note: '', fs: racing(gc) })).rejects.toThrow(
-        failing(3, {}),
-      );
-    expect((await readTags(root, quickFs)).map(({ name, n }) => [name, n])).toEqual([['best', 2]]);
   });
 });
 
