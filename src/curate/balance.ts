@@ -42,7 +42,15 @@ export function balance({ rows, policy, seed }: BalanceInput): BalanceResult {
     const { count, expected } = quotas.get(key)!;
     drawOrder(members, (row) => row.id, seed).forEach((row, i) => {
       if (i < count) kept.push({ row, inclusionProbability: expected / members.length });
-      else rejected.push(rejection(row, 'over-class-share', shareDetail(row, count, members.length)));
+      else
+        rejected.push(
+          rejection(row, {
+            reason: 'over-class-share',
+            detail: shareDetail(row, count, members.length),
+            value: i + 1,
+            threshold: `first ${count} of ${members.length}`,
+          }),
+        );
     });
   }
   return { kept: kept.sort((x, y) => byText(x.row.id, y.row.id)), rejected };

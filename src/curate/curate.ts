@@ -1,21 +1,46 @@
 /**
- * Curation of one train side as a pure function: one record per image, nothing that matches the evaluation side, one image per
- * group of duplicates, balanced classes; and a ledger of everything else.
+ * Curation of one set: one record per image, only what lists, licences and filters let pass, nothing that matches an evaluation set,
+ * one image per group of duplicates, then the chosen share; and a ledger of everything else.
  *
- * Evaluation comes before duplicates: when the best of a group leaks, the next best that does not can still stay. The result
- * does not depend on the order of the inputs, and curating it again rejects nothing.
+ * Evaluation comes before duplicates: when the best of a group leaks, the next best that does not can still stay. Evidence may
+ * change with the set itself (cosines of centred features; lists of neighbours that were cut short), so it is looked for again
+ * until a search finds nothing: what a last audit of the result would find is found here. The result does not depend on the order
+ * of the inputs, and curating it again rejects nothing.
  */
 import type { DuplicateGroup } from '../audit/duplicate-groups.ts';
 import { type EvidencePair, type Threshold, meets } from '../audit/evidence.ts';
+import type { ImageId } from '../core/ids.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import { type BalancePolicy, type KeptImage, balance } from './balance.ts';
+import {
+  type LicencePolicy,
+  type ListEntry,
+  type ListedImage,
+  chooseLicensed,
+  chooseListed,
+} from './choose-listed.ts';
 import { decontaminate } from './decontaminate.ts';
-import { type KeepOrder, keepLargest } from './keep-best.ts';
-import { type CurateCounts, type CurateLedgerRow, countsOf, sortedLedger } from './ledger.ts';
+import { type FilterPolicy, filterImages } from './filter-images.ts';
+import type { ImageMeasures } from './image-measures.ts';
+import { type KeepOrder, byText, keepLargest } from './keep-best.ts';
+import {
+  type CurateCounts,
+  type CurateLedgerRow,
+  type StepResult,
+  countsOf,
+  rejection,
+  sortedLedger,
+} from './ledger.ts';
 import { removeNearDuplicates } from './remove-near-duplicates.ts';
 import { removeRepeats } from './remove-repeats.ts';
+import type { EvaluationEvidence } from './thresholds.ts';
 
 export interface CuratePolicy {
+  readonly include: readonly ListEntry[];
+  readonly exclude: readonly ListEntry[];
+  /** Null: any. */
+  readonly licences: LicencePolicy | null;
+  readonly filters: FilterPolicy;
   /** Evidence against an evaluation image at one of these drops the train image. */
   readonly decontaminate: readonly Threshold[];
   /** Evidence between train images at one of these makes them duplicates. */
@@ -24,12 +49,25 @@ export interface CuratePolicy {
   readonly seed: number;
 }
 
+/** What a search found about some images of the set. */
+export interface FoundEvidence {
+  /** Pairs of type within-train; others are passed over. */
+  readonly within: readonly EvidencePair[];
+  readonly evaluations: readonly EvaluationEvidence[];
+  /** Images that a level could not compare, with that level. */
+  readonly unusable: ReadonlyMap<ImageId, string>;
+}
+
 export interface CurateInput {
   /** The train side. */
   readonly rows: readonly ImageRow[];
-  /** Pairs below the thresholds and of other types are passed over. */
-  readonly evidence: readonly EvidencePair[];
   readonly policy: CuratePolicy;
+  /** Images that an earlier curation removed ({@link chooseListed}). */
+  readonly removedBefore?: readonly ListedImage[];
+  /** Measures the images that are left, where a filter needs it. */
+  readonly measure: (rows: readonly ImageRow[]) => Promise<ReadonlyMap<ImageId, ImageMeasures>>;
+  /** Evidence about exactly these images, ascending by id. Must be a function of them. */
+  readonly findEvidence: (rows: readonly ImageRow[]) => Promise<FoundEvidence>;
   /** Default {@link keepLargest}. */
   readonly keep?: KeepOrder;
 }
@@ -42,55 +80,117 @@ export interface Curation {
   readonly counts: CurateCounts;
   readonly groups: readonly DuplicateGroup[];
   readonly labelConflicts: number;
+  /** Searches for evidence, the last of which found nothing. */
+  readonly searches: number;
 }
 
-/** @throws Error (a defect) when the totals do not balance or a pair that should have been broken up is still whole. */
-export function curate({ rows, evidence, policy, keep = keepLargest }: CurateInput): Curation {
-  const single = removeRepeats(rows, keep);
-  const clean = decontaminate({ rows: single.kept, evidence, thresholds: policy.decontaminate });
+export async function curate(input: CurateInput): Promise<Curation> {
+  const { policy } = input;
+  const ledger: CurateLedgerRow[] = [];
+  const after = ({ kept, rejected }: StepResult): ImageRow[] => {
+    ledger.push(...rejected);
+    return byId(kept);
+  };
+  const single = after(removeRepeats(input.rows, input.keep ?? keepLargest));
+  const listed = after(chooseListed({ ...input, ...policy, rows: single }));
+  const licensed = policy.licences === null ? listed : after(chooseLicensed(listed, policy.licences));
+  const measures = await input.measure(licensed);
+  let pool = after(filterImages({ rows: licensed, policy: policy.filters, measures }));
+
+  const groups: DuplicateGroup[] = [];
+  let labelConflicts = 0;
+  let searches = 0;
+  const separate = async (rows: readonly ImageRow[]): Promise<StepResult> => {
+    searches += 1;
+    const step = separateOnce(rows, await input.findEvidence(rows), input);
+    groups.push(...step.groups);
+    labelConflicts += step.labelConflicts;
+    return step;
+  };
+  for (;;) {
+    const step = await separate(pool);
+    pool = after(step);
+    if (step.rejected.length > 0) continue;
+    const balanced = balance({ rows: pool, policy: policy.balance, seed: policy.seed });
+    // a smaller set may show what the larger hid; where nothing was taken away it was just searched
+    const last =
+      balanced.rejected.length === 0 ? null : await separate(byId(balanced.kept.map(({ row }) => row)));
+    if (last !== null && last.rejected.length > 0) {
+      const gone = new Set(last.rejected.map(({ imageId }) => imageId));
+      ledger.push(...last.rejected);
+      pool = pool.filter(({ id }) => !gone.has(id));
+      continue;
+    }
+    ledger.push(...balanced.rejected);
+    return {
+      kept: balanced.kept,
+      ledger: sortedLedger(ledger),
+      counts: countsOf(input.rows.length, balanced.kept.length, ledger),
+      groups,
+      labelConflicts,
+      searches,
+    };
+  }
+}
+
+function separateOnce(
+  rows: readonly ImageRow[],
+  found: FoundEvidence,
+  { policy, keep = keepLargest }: CurateInput,
+) {
+  const compared = removeUnusable(rows, found.unusable);
+  const clean = decontaminate({
+    rows: compared.kept,
+    evaluations: found.evaluations,
+    thresholds: policy.decontaminate,
+  });
   const distinct = removeNearDuplicates({
     rows: clean.kept,
-    evidence,
+    evidence: found.within,
     thresholds: policy.deduplicate,
     keep,
   });
-  const balanced = balance({ rows: distinct.kept, policy: policy.balance, seed: policy.seed });
-  const ledger = sortedLedger([
-    ...single.rejected,
-    ...clean.rejected,
-    ...distinct.rejected,
-    ...balanced.rejected,
-  ]);
-  const remaining = remainingPairs(balanced.kept, evidence, policy);
-  if (remaining.length > 0) throw new Error(`internal: ${remaining.length} pairs remain after curation`);
   return {
-    kept: balanced.kept,
-    ledger,
-    counts: countsOf(rows.length, balanced.kept.length, ledger),
-    groups: distinct.groups,
-    labelConflicts: distinct.labelConflicts,
+    ...distinct,
+    rejected: [...compared.rejected, ...clean.rejected, ...distinct.rejected],
   };
+}
+
+/** "Could not be compared" is never "is clean". */
+function removeUnusable(rows: readonly ImageRow[], unusable: ReadonlyMap<ImageId, string>): StepResult {
+  return {
+    kept: rows.filter(({ id }) => !unusable.has(id)),
+    rejected: rows
+      .filter(({ id }) => unusable.has(id))
+      .map((row) =>
+        rejection(row, {
+          reason: 'no-embedding',
+          detail: `${unusable.get(row.id)!} has no usable embedding of it: missing, all zero, or not finite`,
+          threshold: unusable.get(row.id)!,
+        }),
+      ),
+  };
+}
+
+function byId(rows: readonly ImageRow[]): ImageRow[] {
+  return [...rows].sort((x, y) => byText(x.id, y.id));
 }
 
 /** Pairs that the policy forbids and that are still there: between two kept images, or of a kept one with evaluation. */
 export function remainingPairs(
-  kept: readonly KeptImage[],
-  evidence: readonly EvidencePair[],
-  policy: CuratePolicy,
+  kept: readonly ImageRow[],
+  { within, evaluations }: Pick<FoundEvidence, 'within' | 'evaluations'>,
+  policy: Pick<CuratePolicy, 'decontaminate' | 'deduplicate'>,
 ): EvidencePair[] {
-  const ids = new Set(kept.map(({ row }) => row.id));
-  return evidence.filter(({ type, a, b, evidence: one }) => {
-    switch (type) {
-      case 'train-eval':
-        return ids.has(a) && meets(one, policy.decontaminate);
-      case 'within-train':
-        return a !== b && ids.has(a) && ids.has(b) && meets(one, policy.deduplicate);
-      // other sets are not what is curated
-      case 'train-val':
-      case 'val-eval':
-      case 'within-val':
-      case 'within-eval':
-        return false;
-    }
-  });
+  const ids = new Set(kept.map(({ id }) => id));
+  const leaks = evaluations
+    .flatMap(({ pairs }) => pairs)
+    .filter(
+      ({ type, a, evidence }) => type === 'train-eval' && ids.has(a) && meets(evidence, policy.decontaminate),
+    );
+  const duplicates = within.filter(
+    ({ type, a, b, evidence }) =>
+      type === 'within-train' && a !== b && ids.has(a) && ids.has(b) && meets(evidence, policy.deduplicate),
+  );
+  return [...leaks, ...duplicates];
 }

@@ -1,49 +1,65 @@
-/** Drops train images that match any evaluation image (audit-and-curation.md §5.9, "drop-train"). */
-import {
-  type EvidencePair,
-  type Threshold,
-  compareEvidence,
-  describeEvidence,
-  meets,
-} from '../audit/evidence.ts';
+/** Drops train images that match an image of any evaluation set (audit-and-curation.md §5.9, "drop-train"). */
+import { type EvidencePair, type Threshold, compareEvidence, describeEvidence } from '../audit/evidence.ts';
 import type { ImageId } from '../core/ids.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import { byText } from './keep-best.ts';
 import { type CurateLedgerRow, type StepResult, rejection } from './ledger.ts';
+import { type EvaluationEvidence, describeThreshold, thresholdMet, valueOf } from './thresholds.ts';
 
 export interface DecontaminateInput {
   readonly rows: readonly ImageRow[];
-  /** Pairs of other types are passed over. */
-  readonly evidence: readonly EvidencePair[];
+  /** One entry per evaluation set; pairs of other types are passed over. */
+  readonly evaluations: readonly EvaluationEvidence[];
   /** One threshold reached is enough. */
   readonly thresholds: readonly Threshold[];
 }
 
-/** The ledger names the strongest match and how many evaluation images matched. */
-export function decontaminate({ rows, evidence, thresholds }: DecontaminateInput): StepResult {
-  const matches = new Map<ImageId, EvidencePair[]>();
-  for (const pair of evidence) {
-    if (pair.type !== 'train-eval' || !meets(pair.evidence, thresholds)) continue;
-    const known = matches.get(pair.a);
-    if (known) known.push(pair);
-    else matches.set(pair.a, [pair]);
-  }
+interface Match {
+  readonly set: string;
+  readonly pair: EvidencePair;
+  readonly threshold: Threshold;
+}
+
+/** The ledger names the strongest match, its set, and how many evaluation images matched. */
+export function decontaminate({ rows, evaluations, thresholds }: DecontaminateInput): StepResult {
+  const matches = new Map<ImageId, Match[]>();
+  for (const { set, pairs } of evaluations)
+    for (const pair of pairs) {
+      if (pair.type !== 'train-eval') continue;
+      const threshold = thresholdMet(pair.evidence, thresholds);
+      if (threshold === undefined) continue;
+      const known = matches.get(pair.a);
+      if (known) known.push({ set, pair, threshold });
+      else matches.set(pair.a, [{ set, pair, threshold }]);
+    }
   const kept: ImageRow[] = [];
   const rejected: CurateLedgerRow[] = [];
   for (const row of rows) {
-    const pairs = matches.get(row.id);
-    if (pairs === undefined) kept.push(row);
-    else rejected.push(rejection(row, 'matches-evaluation', detailOf(pairs)));
+    const found = matches.get(row.id);
+    if (found === undefined) kept.push(row);
+    else rejected.push(rejectionOf(row, found));
   }
   return { kept, rejected };
 }
 
-function detailOf(pairs: readonly EvidencePair[]): string {
-  const strongest = pairs.reduce((so, pair) => {
-    const order = compareEvidence(pair.evidence, so.evidence) || byText(pair.b, so.b);
-    return order < 0 ? pair : so;
-  });
-  const others = new Set(pairs.map((pair) => pair.b)).size - 1;
+function rejectionOf(row: ImageRow, matches: readonly Match[]): CurateLedgerRow {
+  const strongest = matches.reduce((so, match) => (compareMatches(match, so) < 0 ? match : so));
+  const { set, pair, threshold } = strongest;
+  const others = new Set(matches.map((match) => `${match.set} ${match.pair.b}`)).size - 1;
   const more = others === 0 ? '' : `, and ${others} more evaluation image${others === 1 ? '' : 's'}`;
-  return `${describeEvidence(strongest.evidence)} with evaluation image ${strongest.b}${more}`;
+  const value = valueOf(pair.evidence);
+  return rejection(row, {
+    reason: 'matches-evaluation',
+    detail: `${describeEvidence(pair.evidence)} with image ${pair.b} of ${set}${more}`,
+    ...(value === undefined ? {} : { value }),
+    threshold: describeThreshold(threshold),
+    other: pair.b,
+    otherSet: set,
+  });
+}
+
+function compareMatches(x: Match, y: Match): number {
+  return (
+    compareEvidence(x.pair.evidence, y.pair.evidence) || byText(x.set, y.set) || byText(x.pair.b, y.pair.b)
+  );
 }

@@ -15,7 +15,8 @@ import {
 import type { ImageId } from '../core/ids.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import type { KeepOrder } from './keep-best.ts';
-import { type CurateLedgerRow, type StepResult, rejection } from './ledger.ts';
+import { type CurateLedgerRow, type CurateReason, type StepResult, rejection } from './ledger.ts';
+import { describeThreshold, thresholdMet, valueOf } from './thresholds.ts';
 
 export interface NearDuplicateInput {
   /** One row per image. */
@@ -55,14 +56,28 @@ export function removeNearDuplicates(input: NearDuplicateInput): NearDuplicateRe
       const row = rowOf.get(id)!;
       const evidence = strongest.get(keyOf(leader, id))?.evidence;
       const how = evidence ? describeEvidence(evidence) : 'by way of an exact copy';
-      const reason = copies.has(id) ? 'exact-duplicate' : 'near-duplicate';
+      const threshold = evidence && thresholdMet(evidence, input.thresholds);
+      const value = evidence && valueOf(evidence);
       const conflict = row.label === rowOf.get(leader)!.label ? '' : '; labels differ';
       if (conflict) labelConflicts++;
-      rejected.push(rejection(row, reason, `${how} with ${leader}, which stays${conflict}`));
+      rejected.push(
+        rejection(row, {
+          reason: copies.has(id) ? 'exact-duplicate' : reasonOf(evidence),
+          detail: `${how} with ${leader}, which ranks before it${conflict}`,
+          ...(value === undefined ? {} : { value }),
+          ...(threshold === undefined ? {} : { threshold: describeThreshold(threshold) }),
+          other: leader,
+        }),
+      );
       gone.add(id);
     }
   }
   return { kept: input.rows.filter((row) => !gone.has(row.id)), rejected, groups, labelConflicts };
+}
+
+/** Pixels and hashes speak of copies; a teacher, of what a picture shows (SemDeDup, audit-and-curation.md §2.4). */
+function reasonOf(evidence: Evidence | undefined): CurateReason {
+  return evidence?.level.startsWith('teacher:') === true ? 'semantic-duplicate' : 'near-duplicate';
 }
 
 interface LinkedPair {

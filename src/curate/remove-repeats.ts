@@ -11,7 +11,10 @@ export function removeRepeats(rows: readonly ImageRow[], keep: KeepOrder): StepR
   for (const row of [...rows].sort(keep.compare)) {
     const best = first.get(row.id);
     if (best === undefined) first.set(row.id, row);
-    else rejected.push(rejection(row, 'repeated-image', `same bytes as ${best.uri}`));
+    else
+      rejected.push(
+        rejection(row, { reason: 'repeated-image', detail: `same bytes as ${best.uri}`, other: row.id }),
+      );
   }
   return { kept: [...first.values()], rejected };
 }

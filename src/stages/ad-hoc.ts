@@ -113,7 +113,7 @@ function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
         }),
       );
       if (verb === 'audit') return [...stages, ...afterAudit(options)];
-      stages.push(stage('curate', 'curate', { audit: 'audit', train: 'train-images', eval: 'eval-images' }));
+      stages.push(stage('curate', 'curate', SIDES));
       if (verb === 'curate') return stages;
       stages.push(
         stage('cache', 'cache', {

@@ -1,5 +1,5 @@
 /**
- * Decodes every image once for its pixel digest and perceptual hashes, and keeps them: an image that was hashed before, in an
+ * Decodes every image once for its pixel digest, perceptual hashes and measures (sharpness, brightness), and keeps them: an image that was hashed before, in an
  * earlier run of this stage or before it was killed, is not decoded again. So adding images costs the added ones only.
  */
 import * as fsp from 'node:fs/promises';
@@ -16,6 +16,7 @@ import {
 import { pixelDigestOf } from '../audit/pixel-digest.ts';
 import { isStillhouseError, systemCodeOf } from '../core/failure.ts';
 import { type Digest, type ImageId, imageId } from '../core/ids.ts';
+import { type ImageMeasures, MEASURES_VERSION, measureImage } from '../curate/image-measures.ts';
 import { readParquet, readParquetMetadata, writeParquet } from '../format/parquet-table.ts';
 import { DECODER } from '../images/decode.ts';
 import type { ImageRow } from '../images/image-row.ts';
@@ -30,17 +31,22 @@ const HASH_COLUMNS = {
   pixelDigest: 'string',
   acEnergy: 'double',
   hashes: 'bytes',
+  sharpness: 'double',
+  entropyBits: 'double',
+  brightest: 'double',
+  darkest: 'double',
+  uniformShare: 'double',
 } as const;
 const HASH_FILE = 'hashes.parquet';
 
-export interface ImageHashes {
+export interface ImageHashes extends ImageMeasures {
   readonly id: ImageId;
   readonly pixelDigest: Digest;
   readonly acEnergy: number;
   readonly hashes: Uint8Array;
 }
 
-/** Hashes as the table keeps them: 130 bytes an image, whatever the number of images. */
+/** Hashes as the table keeps them: 170 bytes an image, whatever the number of images. */
 export function hashImage(id: ImageId, image: RgbImage): ImageHashes {
   const { acEnergy } = perceptualHashOf(image);
   const hashes = new Uint8Array(DIHEDRAL.length * 16);
@@ -48,7 +54,7 @@ export function hashImage(id: ImageId, image: RgbImage): ImageHashes {
   dihedralHashesOf(image).forEach(({ phash, dhash }, i) => {
     [...phash, ...dhash].forEach((word, at) => view.setUint32(i * 16 + at * 4, word));
   });
-  return { id, pixelDigest: pixelDigestOf(image, DECODER), acEnergy, hashes };
+  return { id, pixelDigest: pixelDigestOf(image, DECODER), acEnergy, hashes, ...measureImage(image) };
 }
 
 export function hashOf({ hashes, acEnergy }: ImageHashes): PerceptualHash {
@@ -73,6 +79,7 @@ function unpacked(hashes: Uint8Array, count: number): DihedralHash[] {
 const VERSIONS = {
   decoder: `${DECODER.name} ${DECODER.version}`,
   perceptualHash: String(PERCEPTUAL_HASH_VERSION),
+  measures: String(MEASURES_VERSION),
 };
 
 export interface HashOptions {
@@ -80,6 +87,8 @@ export interface HashOptions {
   readonly decode: (row: ImageRow) => Promise<RgbImage>;
   /** Where the table of an earlier run may lie, and the new one goes. */
   readonly folder: string;
+  /** Folders of other stages whose tables may be believed as well. */
+  readonly knownIn?: readonly string[];
   /** Where batches are kept until the table is whole. */
   readonly workFolder: string;
   readonly workers: number;
@@ -98,7 +107,7 @@ export interface HashedImages {
 
 export async function hashImages(options: HashOptions): Promise<HashedImages> {
   const { rows, folder, workFolder, batchImages = 2000 } = options;
-  const byId = await hashesOnDisk(folder, workFolder);
+  const byId = await hashesOnDisk([...(options.knownIn ?? []), folder], workFolder);
   const wanted = [...new Map(rows.map((row) => [row.id, row])).values()];
   const missing = wanted.filter(({ id }) => !byId.has(id));
   let done = wanted.length - missing.length;
@@ -128,10 +137,16 @@ function tableOf(rows: readonly ImageHashes[]): Uint8Array {
   );
 }
 
-async function hashesOnDisk(folder: string, workFolder: string): Promise<Map<ImageId, ImageHashes>> {
+async function hashesOnDisk(
+  folders: readonly string[],
+  workFolder: string,
+): Promise<Map<ImageId, ImageHashes>> {
   const byId = new Map<ImageId, ImageHashes>();
   const batches = (await namesIn(workFolder)).filter((name) => /^hashes-\w+\.parquet$/.test(name));
-  for (const path of [join(folder, HASH_FILE), ...batches.map((name) => join(workFolder, name))])
+  for (const path of [
+    ...folders.map((folder) => join(folder, HASH_FILE)),
+    ...batches.map((name) => join(workFolder, name)),
+  ])
     for (const one of await readHashes(path)) byId.set(one.id, one);
   return byId;
 }

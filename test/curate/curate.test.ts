@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { EvidencePair } from '../../src/audit/evidence.ts';
 import { sortedEnds } from '../../src/audit/evidence.ts';
 import type { ImageId } from '../../src/core/ids.ts';
-import { type CuratePolicy, curate } from '../../src/curate/curate.ts';
+import { curate } from '../../src/curate/curate.ts';
 import { decontaminate } from '../../src/curate/decontaminate.ts';
 import { keepLargest } from '../../src/curate/keep-best.ts';
 import { countsOf, rejection } from '../../src/curate/ledger.ts';
 import { removeNearDuplicates } from '../../src/curate/remove-near-duplicates.ts';
 import { removeRepeats } from '../../src/curate/remove-repeats.ts';
 import { idOf, rowOf } from '../audit/sample-images.ts';
+import { curateInput } from './curation-input.ts';
 
 const near = (x: string, y: string, distance: number): EvidencePair => {
   const [a, b] = sortedEnds(idOf(x), idOf(y));
@@ -49,8 +50,14 @@ describe('removeRepeats', () => {
         imageId: idOf('same'),
         uri: 'b.png',
         stage: 'curate',
+        step: 'repeats',
         reason: 'repeated-image',
         detail: 'same bytes as a.png',
+        source: 'test',
+        value: null,
+        threshold: null,
+        other: idOf('same'),
+        otherSet: null,
       },
     ]);
   });
@@ -60,18 +67,29 @@ describe('decontaminate', () => {
   it('drops what matches and says by what, the strongest first', () => {
     const { kept, rejected } = decontaminate({
       rows: [rowOf('x'), rowOf('y')],
-      evidence: [leak('x', 'e1', 5), leak('x', 'e2', 2), leak('y', 'e1', 7)],
+      evaluations: [
+        { set: 'first', pairs: [leak('x', 'e1', 5), leak('y', 'e1', 7)] },
+        { set: 'second', pairs: [leak('x', 'e2', 2)] },
+      ],
       thresholds,
     });
     expect(ids(kept)).toEqual([idOf('y')]);
-    expect(rejected.map(({ detail }) => detail)).toEqual([
-      `phash distance 2 (mirror) with evaluation image ${idOf('e2')}, and 1 more evaluation image`,
+    expect(rejected).toEqual([
+      expect.objectContaining({
+        step: 'decontaminate',
+        detail: `phash distance 2 (mirror) with image ${idOf('e2')} of second, and 1 more evaluation image`,
+        value: 2,
+        threshold: 'phash distance <= 6',
+        other: idOf('e2'),
+        otherSet: 'second',
+      }),
     ]);
   });
 
   it('takes duplicates within a side for no leak', () => {
     const rows = [rowOf('x'), rowOf('y')];
-    expect(decontaminate({ rows, evidence: [near('x', 'y', 0)], thresholds }).kept).toEqual(rows);
+    const evaluations = [{ set: 'eval', pairs: [near('x', 'y', 0)] }];
+    expect(decontaminate({ rows, evaluations, thresholds }).kept).toEqual(rows);
   });
 });
 
@@ -93,11 +111,11 @@ describe('removeNearDuplicates', () => {
     const reasons = new Map(result.rejected.map((row) => [row.imageId, row]));
     expect(reasons.get(idOf('y'))).toMatchObject({
       reason: 'exact-duplicate',
-      detail: `same pixels with ${idOf('x')}, which stays`,
+      detail: `same pixels with ${idOf('x')}, which ranks before it`,
     });
     expect(reasons.get(idOf('z'))).toMatchObject({
       reason: 'near-duplicate',
-      detail: `by way of an exact copy with ${idOf('x')}, which stays; labels differ`,
+      detail: `by way of an exact copy with ${idOf('x')}, which ranks before it; labels differ`,
     });
     expect(result.labelConflicts).toBe(1);
     expect(result.groups[0]).toMatchObject({ leader: idOf('x'), exactClasses: 2, diameter: 1 });
@@ -105,51 +123,82 @@ describe('removeNearDuplicates', () => {
 });
 
 describe('curate', () => {
-  const policy: CuratePolicy = {
-    decontaminate: thresholds,
-    deduplicate: thresholds,
-    balance: { kind: 'none' },
-    seed: 1,
-  };
+  const policy = { decontaminate: thresholds, deduplicate: thresholds };
 
-  it('lets the next best of a group stay when the best one leaks', () => {
-    const { kept, counts } = curate({
-      rows: [rowOf('best', { width: 256 }), rowOf('second')],
-      evidence: [near('best', 'second', 1), leak('best', 'e', 0)],
-      policy,
-    });
+  it('lets the next best of a group stay when the best one leaks', async () => {
+    const { kept, counts } = await curate(
+      curateInput({
+        rows: [rowOf('best', { width: 256 }), rowOf('second')],
+        evidence: [near('best', 'second', 1), leak('best', 'e', 0)],
+        policy,
+      }),
+    );
     expect(kept.map(({ row }) => row.id)).toEqual([idOf('second')]);
-    expect(counts.rejected).toMatchObject({ 'matches-evaluation': 1, 'near-duplicate': 0 });
+    expect(counts.rejected).toEqual({ 'matches-evaluation': 1 });
   });
 
-  it('drops a train image that is an evaluation image, byte for byte', () => {
-    const evidence: EvidencePair[] = [
-      { type: 'train-eval', a: idOf('x'), b: idOf('x'), evidence: { level: 'byte' } },
-    ];
-    const result = curate({
-      rows: [rowOf('x')],
-      evidence,
-      policy: { ...policy, decontaminate: [{ level: 'byte' }] },
-    });
+  it('drops a train image that is an evaluation image, byte for byte', async () => {
+    const result = await curate(
+      curateInput({
+        rows: [rowOf('x')],
+        evidence: [{ type: 'train-eval', a: idOf('x'), b: idOf('x'), evidence: { level: 'byte' } }],
+        policy: { decontaminate: [{ level: 'byte' }] },
+      }),
+    );
     expect(result.counts).toMatchObject({ seen: 1, kept: 0 });
-    expect(result.ledger[0]!.detail).toBe(`same bytes with evaluation image ${idOf('x')}`);
+    expect(result.ledger[0]!.detail).toBe(`same bytes with image ${idOf('x')} of eval`);
   });
 
-  it('balances only what the other steps left over', () => {
+  it('balances only what the other steps left over', async () => {
     const rows = ['a', 'b', 'c', 'd'].map((name) => rowOf(name, { label: 'cat' }));
-    const { kept, counts } = curate({
-      rows,
-      evidence: [leak('a', 'e', 1), leak('b', 'e', 1)],
-      policy: { ...policy, balance: { kind: 'cap', perClass: 2 } },
-    });
+    const { kept, counts } = await curate(
+      curateInput({
+        rows,
+        evidence: [leak('a', 'e', 1), leak('b', 'e', 1)],
+        policy: { ...policy, balance: { kind: 'cap', perClass: 2 } },
+      }),
+    );
     expect(kept.map(({ inclusionProbability }) => inclusionProbability)).toEqual([1, 1]);
-    expect(counts.rejected['over-class-share']).toBe(0);
+    expect(counts.rejected['over-class-share']).toBeUndefined();
+  });
+
+  it('drops what a level cannot compare: that is not the same as clean', async () => {
+    const input = curateInput({ rows: [rowOf('x'), rowOf('y')] });
+    const { kept, ledger } = await curate({
+      ...input,
+      findEvidence: async (rows) => ({
+        ...(await input.findEvidence(rows)),
+        unusable: new Map(rows.filter(({ id }) => id === idOf('x')).map(({ id }) => [id, 'teacher:t'])),
+      }),
+    });
+    expect(kept.map(({ row }) => row.id)).toEqual([idOf('y')]);
+    expect(ledger[0]).toMatchObject({ reason: 'no-embedding', threshold: 'teacher:t' });
+  });
+
+  it('tells a semantic duplicate from a copy', async () => {
+    const [a, b] = sortedEnds(idOf('x'), idOf('y'));
+    const { ledger } = await curate(
+      curateInput({
+        rows: [rowOf('x', { width: 65 }), rowOf('y')],
+        evidence: [{ type: 'within-train', a, b, evidence: { level: 'teacher:t', cosine: 0.9, rank: 1 } }],
+        policy: { deduplicate: [{ level: 'teacher:t', minCosine: 0.85 }] },
+      }),
+    );
+    expect(ledger).toEqual([
+      expect.objectContaining({
+        imageId: idOf('y'),
+        reason: 'semantic-duplicate',
+        value: 0.9,
+        threshold: 'teacher:t cosine >= 0.85',
+        other: idOf('x'),
+      }),
+    ]);
   });
 });
 
 describe('countsOf', () => {
   it('refuses an account that does not balance', () => {
-    const ledger = [rejection(rowOf('x'), 'near-duplicate', 'why')];
+    const ledger = [rejection(rowOf('x'), { reason: 'near-duplicate', detail: 'why' })];
     expect(countsOf(3, 2, ledger).rejected['near-duplicate']).toBe(1);
     expect(() => countsOf(4, 2, ledger)).toThrow(/internal/);
   });

@@ -61,7 +61,12 @@ export async function workFolder(options: { train: number; eval: number }): Prom
 }
 
 /** One run in `<folder>/out`, summary and report included; everything seen must balance and the summary fit its schema. */
-export async function smallRun(folder: string, stages: Stages = WHOLE, seed = 3): Promise<SmallRun> {
+export async function smallRun(
+  folder: string,
+  stages: Stages = WHOLE,
+  seed = 3,
+  workers = 2,
+): Promise<SmallRun> {
   const file: PipelineFile = { version: 1, name: 'small', seed, cache: 'cache', stages };
   const pipeline = bindPipeline(file, STAGES, join(folder, 'small.yaml'));
   const events: RunEvent[] = [];
@@ -71,7 +76,7 @@ export async function smallRun(folder: string, stages: Stages = WHOLE, seed = 3)
     cacheRoot: join(folder, 'out', 'cache'),
     seed,
     device: 'cpu',
-    workers: 2,
+    workers,
     clock: machineClock,
     signal: new AbortController().signal,
     onEvent: (event: RunEvent) => events.push(event),

@@ -1,0 +1,245 @@
+/**
+ * Evidence about the images that a curation still holds, searched for anew each time it asks: all pairs within the set, and of the
+ * set with each evaluation set, at the levels of the policy. Nothing is cut off at a bucket or a cluster.
+ */
+import { type EvidencePair, type HashLevel, type Threshold, isExact } from '../audit/evidence.ts';
+import { exactPairsAcross, exactPairsWithin } from '../audit/exact-pairs.ts';
+import { hashPairsAcross, hashPairsWithin } from '../audit/hash-pairs.ts';
+import { pairsAbove } from '../audit/pairs-above.ts';
+import { teacherPairsAcross, teacherPairsWithin } from '../audit/teacher-pairs.ts';
+import { StillhouseError } from '../core/failure.ts';
+import type { ImageId } from '../core/ids.ts';
+import type { FoundEvidence } from '../curate/curate.ts';
+import type { EvaluationEvidence } from '../curate/thresholds.ts';
+import type { ImageRow } from '../images/image-row.ts';
+import type { RgbImage } from '../images/rgb-image.ts';
+import { type ImageHashes, hashOf, variantsOf } from './audit-hashes.ts';
+import { verifiedPairs } from './audit-verify.ts';
+import { centre } from './cached-spaces.ts';
+import type { LevelSource } from './curate-embeddings.ts';
+import type { OpenDataset } from './dataset-access.ts';
+import type { Matrix } from './embedding-files.ts';
+
+export interface EvidenceOptions {
+  readonly train: OpenDataset;
+  readonly evaluations: readonly OpenDataset[];
+  readonly decontaminate: readonly Threshold[];
+  readonly deduplicate: readonly Threshold[];
+  readonly hashes: ReadonlyMap<ImageId, ImageHashes>;
+  /** Of the levels that the thresholds name. */
+  readonly sources: readonly LevelSource[];
+  readonly decode: (row: ImageRow) => Promise<RgbImage>;
+  readonly workers: number;
+  readonly signal: AbortSignal;
+}
+
+/** Hashes propose what is laid over each other: within 10 bits, as in an audit. */
+const CANDIDATE_RADIUS = 10;
+
+/** Neighbours of one image per search; where there are more, the next search finds them. */
+const MOST_NEIGHBOURS = 64;
+
+export type EvidenceFinder = (rows: readonly ImageRow[]) => Promise<FoundEvidence>;
+
+export async function evidenceFinder(options: EvidenceOptions): Promise<EvidenceFinder> {
+  const levels = await Promise.all(options.sources.map((source) => loadLevel(source, options)));
+  const verified = new Map<string, EvidencePair | null>();
+  return async (rows) => {
+    options.signal.throwIfAborted();
+    const found = {
+      within: pixelLevelPairs(rows, rows, { ...options, thresholds: options.deduplicate, within: true }),
+      across: options.evaluations.map((set) =>
+        pixelLevelPairs(rows, set.rows, { ...options, thresholds: options.decontaminate, within: false }),
+      ),
+    };
+    const unusable = new Map<ImageId, string>();
+    for (const level of levels) await addLevel(level, { rows, options, found, unusable });
+    const evaluationRows = options.evaluations.flatMap((set) => set.rows);
+    const laidOver = async (pairs: EvidencePair[], thresholds: readonly Threshold[]) => {
+      if (!thresholds.some(({ level }) => level === 'verified')) return pairs;
+      return [
+        ...pairs,
+        ...(await verify(pairs, [...rows, ...evaluationRows], { options, thresholds, verified })),
+      ];
+    };
+    const evaluations: EvaluationEvidence[] = [];
+    for (const [i, set] of options.evaluations.entries())
+      evaluations.push({ set: set.from, pairs: await laidOver(found.across[i]!, options.decontaminate) });
+    return { within: await laidOver(found.within, options.deduplicate), evaluations, unusable };
+  };
+}
+
+interface PixelLevels {
+  readonly hashes: ReadonlyMap<ImageId, ImageHashes>;
+  readonly thresholds: readonly Threshold[];
+  readonly within: boolean;
+}
+
+/** Byte, pixel and hash evidence, as far as the thresholds, or the candidates of a verification, need it. */
+function pixelLevelPairs(
+  rows: readonly ImageRow[],
+  others: readonly ImageRow[],
+  { hashes, thresholds, within }: PixelLevels,
+): EvidencePair[] {
+  const verify = thresholds.some(({ level }) => level === 'verified');
+  const wanted = (level: Threshold['level']): boolean => thresholds.some((one) => one.level === level);
+  const keyed = (level: 'byte' | 'pixel', list: readonly ImageRow[]) =>
+    list.map(({ id }) => ({ id, key: level === 'byte' ? id : hashes.get(id)!.pixelDigest }));
+  const exact = (['byte', 'pixel'] as const)
+    .filter((level) => verify || wanted(level))
+    .flatMap((level) =>
+      within
+        ? exactPairsWithin({ level, type: 'within-train', images: keyed(level, rows) })
+        : exactPairsAcross({ level, train: keyed(level, rows), evaluation: keyed(level, others) }),
+    );
+  const radius: { [level in HashLevel]?: number } = {};
+  for (const level of ['phash', 'dhash'] as const) {
+    const asked = thresholds.flatMap((one) =>
+      'maxDistance' in one && one.level === level ? [one.maxDistance] : [],
+    );
+    const most = Math.max(verify ? CANDIDATE_RADIUS : -1, ...asked);
+    if (most >= 0) radius[level] = most;
+  }
+  const hashed = (list: readonly ImageRow[]) =>
+    list.map(({ id }) => ({ id, hash: hashOf(hashes.get(id)!), variants: variantsOf(hashes.get(id)!) }));
+  const near = within
+    ? hashPairsWithin({ type: 'within-train', images: hashed(rows), radius })
+    : hashPairsAcross({ train: hashed(rows), evaluation: hashed(others), radius });
+  return [...exact, ...near.pairs];
+}
+
+interface LoadedLevel {
+  readonly source: LevelSource;
+  readonly dim: number;
+  readonly train: Matrix;
+  readonly place: ReadonlyMap<ImageId, number>;
+  readonly evaluations: readonly Matrix[];
+  /** Lowest cosine of a pair that counts; null where the level is not compared. */
+  readonly within: number | null;
+  readonly across: number | null;
+}
+
+async function loadLevel(source: LevelSource, options: EvidenceOptions): Promise<LoadedLevel> {
+  const lowest = (thresholds: readonly Threshold[]): number | null => {
+    const cuts = thresholds.flatMap((one) =>
+      'minCosine' in one && one.level === source.level ? [one.minCosine] : [],
+    );
+    return cuts.length === 0 ? null : Math.min(...cuts);
+  };
+  const train = await source.load(options.train);
+  const across = lowest(options.decontaminate);
+  const evaluations: Matrix[] = [];
+  for (const set of across === null ? [] : options.evaluations) {
+    const matrix = await source.load(set);
+    if (matrix.dim !== train.dim)
+      throw new StillhouseError({
+        kind: 'bad-input',
+        what: 'embeddings of two sets have different dimensions',
+        where: `${source.level}, ${set.from}`,
+        wanted: `${train.dim} dimensions, as the training set has`,
+        got: String(matrix.dim),
+        next: 'embed both sets with one model',
+      });
+    evaluations.push(matrix);
+  }
+  return {
+    source,
+    dim: train.dim,
+    train,
+    place: new Map(options.train.rows.map(({ id }, i) => [id, i])),
+    evaluations,
+    within: lowest(options.deduplicate),
+    across,
+  };
+}
+
+interface LevelSearch {
+  readonly rows: readonly ImageRow[];
+  readonly options: EvidenceOptions;
+  readonly found: { within: EvidencePair[]; readonly across: EvidencePair[][] };
+  readonly unusable: Map<ImageId, string>;
+}
+
+async function addLevel(loaded: LoadedLevel, { rows, options, found, unusable }: LevelSearch): Promise<void> {
+  const { source, dim } = loaded;
+  const { level } = source;
+  const base = rowsOf(loaded, rows);
+  const evaluations = loaded.evaluations.map(({ data }) => data.slice());
+  // as an audit of these images would: features of one network share a large common part
+  if (level.startsWith('teacher:')) centre([base, ...evaluations], base.slice(), dim);
+  const ids = rows.map(({ id }) => id);
+  if (rows.length === 0) return;
+  if (loaded.within !== null) {
+    const { pairs, unusable: without } = await pairsAbove({
+      dim,
+      threshold: loaded.within,
+      maxPerQuery: MOST_NEIGHBOURS,
+      queries: base,
+      queryCount: rows.length,
+      base,
+      excludeSelf: true,
+    });
+    for (const i of without.queries) unusable.set(ids[i]!, level);
+    found.within.push(...teacherPairsWithin({ level, type: 'within-train', pairs, ids }));
+  }
+  for (const [i, data] of evaluations.entries()) {
+    options.signal.throwIfAborted();
+    const evalIds = options.evaluations[i]!.rows.map(({ id }) => id);
+    if (evalIds.length === 0) continue;
+    const { pairs, unusable: without } = await pairsAbove({
+      dim,
+      threshold: loaded.across!,
+      maxPerQuery: MOST_NEIGHBOURS,
+      queries: data,
+      queryCount: evalIds.length,
+      base,
+    });
+    for (const at of without.base) unusable.set(ids[at]!, level);
+    found.across[i]!.push(...teacherPairsAcross({ level, pairs, trainIds: ids, evalIds }));
+  }
+}
+
+/** Rows of the loaded matrix for some images, in their order. */
+function rowsOf({ dim, train, place }: LoadedLevel, rows: readonly ImageRow[]): Float32Array {
+  const out = new Float32Array(rows.length * dim);
+  rows.forEach(({ id }, i) => {
+    const at = place.get(id)! * dim;
+    out.set(train.data.subarray(at, at + dim), i * dim);
+  });
+  return out;
+}
+
+interface Verification {
+  readonly options: EvidenceOptions;
+  readonly thresholds: readonly Threshold[];
+  /** What was laid over each other before; null for pairs that do not agree. */
+  readonly verified: Map<string, EvidencePair | null>;
+}
+
+async function verify(
+  pairs: readonly EvidencePair[],
+  rows: readonly ImageRow[],
+  { options, thresholds, verified }: Verification,
+): Promise<EvidencePair[]> {
+  const candidates = pairs.filter(
+    ({ a, b, evidence }) =>
+      a !== b && (isExact(evidence) || 'distance' in evidence || evidence.level.startsWith('copy:')),
+  );
+  const keyOf = ({ type, a, b }: EvidencePair): string => `${type} ${a} ${b}`;
+  const fresh = candidates.filter((pair) => !verified.has(keyOf(pair)));
+  const ncc = Math.min(...thresholds.flatMap((one) => ('minNcc' in one ? [one.minNcc] : [])));
+  for (const pair of fresh) verified.set(keyOf(pair), null);
+  const { decode, workers, signal } = options;
+  for (const pair of await verifiedPairs({
+    candidates: fresh,
+    rows,
+    decode,
+    workers,
+    signal,
+    floor: { ncc },
+    onProgress: () => undefined,
+  }))
+    verified.set(keyOf(pair), pair);
+  const keys = [...new Set(candidates.map(keyOf))].sort();
+  return keys.flatMap((key) => verified.get(key) ?? []);
+}

@@ -1,0 +1,188 @@
+/** The curate stage on real emoji with planted trouble: what it removes and why, and that its result keeps its promises. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { readParquet } from '../../src/format/parquet-table.ts';
+import { curate } from '../../src/curate/curate.ts';
+import { readDataset } from '../../src/images/dataset-manifest.ts';
+import { checkPostCondition } from '../../src/stages/curate-stage.ts';
+import { CURATE_LEDGER_COLUMNS } from '../../src/stages/curate-tables.ts';
+import type { PipelineFile } from '../../src/run/pipeline.ts';
+import { rowOf } from '../audit/sample-images.ts';
+import { curateInput } from '../curate/curation-input.ts';
+import { copyEmoji, emojiNames } from '../support/emoji-folder.ts';
+import { failing } from '../support/failing.ts';
+import { suiteFolder } from '../support/temp-folder.ts';
+import { type SmallRun, countsOf, digestsOf, smallRun } from './small-run.ts';
+
+type Stages = PipelineFile['stages'];
+const index = (id: string, dataset: string): Stages[number] => ({ id, stage: 'index', with: { dataset } });
+const SETS = [index('train-images', 'train'), index('bench-a', 'bench-a'), index('bench-b', 'bench-b')];
+const FILTERS = { minSidePx: 24, maxAspect: 3, minBrightest: 0.2, maxUniformShare: 0.95, minSharpness: 20 };
+const curateStage = (over: object = {}, id = 'curate'): Stages[number] => ({
+  id,
+  stage: 'curate',
+  with: { train: 'train-images', eval: ['bench-a', 'bench-b'], filters: FILTERS, ...over },
+});
+
+const folder = suiteFolder();
+
+/** 24 emoji in two classes; a leak from each of two evaluation sets, a smaller copy, and one image for each filter. */
+beforeAll(async () => {
+  const names = await emojiNames(40);
+  await copyEmoji(join(folder(), 'train'), { vendor: 'twitter', names: names.slice(0, 24), labels: 2 });
+  for (const [i, set] of ['bench-a', 'bench-b'].entries()) {
+    await mkdir(join(folder(), set));
+    await copyEmoji(join(folder(), set), { vendor: 'google', names: names.slice(28 + 4 * i, 32 + 4 * i) });
+  }
+  const train = (name: string) => join(folder(), 'train', 'class-0', name);
+  const picture = () => sharp(train(names[2]!)).flatten({ background: '#fff' });
+  const benchA = sharp(join(folder(), 'bench-a', names[28]!)).flatten({ background: '#fff' });
+  await benchA.clone().jpeg({ quality: 90 }).toFile(train('leak-a.jpg'));
+  await sharp(join(folder(), 'bench-b', names[32]!))
+    .flop()
+    .png()
+    .toFile(train('leak-b.png'));
+  await picture().resize(48).jpeg({ quality: 85 }).toFile(train('smaller.jpg'));
+  await picture().resize(16, 16).png().toFile(train('tiny.png'));
+  await picture().resize(200, 40, { fit: 'fill' }).png().toFile(train('long.png'));
+  await picture().linear(0.1, 0).png().toFile(train('dark.png'));
+  await picture().blur(12).png().toFile(train('blurred.png'));
+  await sharp({ create: { width: 40, height: 40, channels: 3, background: '#3a9' } }).toFile(
+    train('flat.png'),
+  );
+});
+
+const ledgerOf = (run: SmallRun, id = 'curate') =>
+  readParquet(join(run.result.folder, id, 'ledger.parquet'), { columns: CURATE_LEDGER_COLUMNS });
+const reasonsByFile = async (run: SmallRun) =>
+  Object.fromEntries((await ledgerOf(run)).map(({ uri, reason }) => [uri.split('/').at(-1)!, reason]));
+
+describe('the curate stage', () => {
+  it('removes each planted image for its reason, without an audit, and counts every step', async () => {
+    const run = await smallRun(folder(), [...SETS, curateStage()]);
+    const reasons = await reasonsByFile(run);
+    expect(reasons).toMatchObject({
+      'leak-a.jpg': 'matches-evaluation',
+      'leak-b.png': 'matches-evaluation',
+      'smaller.jpg': 'near-duplicate',
+      'tiny.png': 'too-small',
+      'long.png': 'odd-aspect',
+      'dark.png': 'too-dark',
+      'blurred.png': 'blurred',
+      'flat.png': 'uniform-colour',
+    });
+    const rows = await ledgerOf(run);
+    const leaks = rows.filter(({ reason }) => reason === 'matches-evaluation');
+    expect(leaks.map(({ otherSet }) => otherSet).sort()).toEqual(['bench-a', 'bench-b']);
+    expect(rows.find(({ reason }) => reason === 'too-small')).toMatchObject({
+      value: 16,
+      threshold: 'minSidePx 24',
+      step: 'filters',
+    });
+    const { seen, kept, rejected } = countsOf(run, 'curate');
+    expect(seen).toBe(kept + rows.length);
+    expect(Object.values(rejected as Record<string, number>).reduce((a, b) => a + b, 0)).toBe(rows.length);
+  });
+
+  it('names parents, policy and code in its record, so that it can be made again', async () => {
+    const run = await smallRun(folder(), [...SETS, curateStage()]);
+    const record = JSON.parse(
+      await readFile(join(run.result.folder, 'curate', 'curation.json'), 'utf8'),
+    ) as Record<string, unknown>;
+    const parents = await Promise.all(
+      SETS.map(async ({ id }) => (await readDataset(join(run.result.folder, id))).digest),
+    );
+    expect(record).toMatchObject({
+      code: { stage: 'curate' },
+      policy: { filters: FILTERS },
+      parents: [
+        { role: 'train', digest: parents[0] },
+        { role: 'evaluation', from: 'bench-a', digest: parents[1] },
+        { role: 'evaluation', from: 'bench-b', digest: parents[2] },
+      ],
+    });
+  });
+
+  it('leaves a set in which an audit finds nothing, and which it does not curate further', async () => {
+    const audit = (id: string): Stages[number] => ({
+      id: `audit-${id}`,
+      stage: 'audit',
+      with: { train: 'curate', eval: id, canaries: 3 },
+    });
+    const again = curateStage({ train: 'curate', exclude: [{ path: '**/leak-a.jpg' }] }, 'again');
+    const run = await smallRun(folder(), [
+      ...SETS,
+      curateStage({ exclude: [{ path: '**/leak-a.jpg' }] }),
+      again,
+      audit('bench-a'),
+      audit('bench-b'),
+    ]);
+    const { seen, kept } = countsOf(run, 'again');
+    expect(kept).toBe(seen);
+    for (const id of ['audit-bench-a', 'audit-bench-b']) {
+      const { facts } = run.result.results.find((result) => result.id === id)!.outcome;
+      const matched = (
+        facts as unknown as { levels: { level: string; type: string; matched: number }[] }
+      ).levels.filter(
+        ({ level, type }) =>
+          ['byte', 'pixel', 'phash'].includes(level) && ['train-eval', 'within-train'].includes(type),
+      );
+      expect(matched).toHaveLength(6);
+      expect(matched.every((row) => row.matched === 0)).toBe(true);
+    }
+  });
+
+  it('gives the same bytes whatever the order of the list and the number of workers', async () => {
+    const run = await smallRun(folder(), [...SETS, curateStage()]);
+    const { rows } = await readDataset(join(run.result.folder, 'train-images'));
+    const list = (order: typeof rows) =>
+      ['path,label', ...order.map(({ uri, label }) => `train/${uri},${label}`)].join('\n');
+    const digests = [];
+    for (const [name, order, workers] of [
+      ['forward', rows, 1],
+      ['backward', [...rows].reverse(), 4],
+    ] as const) {
+      await writeFile(join(folder(), `${name}.csv`), list(order));
+      const stages = [index('train-images', `${name}.csv`), ...SETS.slice(1), curateStage()];
+      const other = await smallRun(folder(), stages, 3, workers);
+      // the dataset's header and the sources of the ledger name the list
+      digests.push(
+        Object.entries(digestsOf(other)).filter(([key]) => /^curate\.(kept|hashes)/.test(key)),
+        (await readDataset(join(other.result.folder, 'curate'))).digest,
+        (await ledgerOf(other)).map(({ imageId, reason, detail }) => [imageId, reason, detail]),
+      );
+    }
+    expect(digests.slice(0, 3)).toEqual(digests.slice(3));
+  });
+
+  it('refuses a level that nothing computes, and an empty result, with what to do', async () => {
+    const cut = { level: 'teacher:nothing@16', minCosine: 0.9 };
+    await expect(smallRun(folder(), [...SETS, curateStage({ deduplicate: [cut] })])).rejects.toEqual(
+      failing(3, { where: 'teacher:nothing@16' }),
+    );
+    await expect(
+      smallRun(folder(), [...SETS, curateStage({ filters: { minSidePx: 5000 } })]),
+    ).rejects.toEqual(
+      failing(3, {
+        what: 'the curation leaves no image',
+        got: expect.stringContaining('too-small') as string,
+      }),
+    );
+  });
+});
+
+describe('checkPostCondition', () => {
+  it('fails with an integrity error when a search of its own still finds a pair', async () => {
+    const rows = [rowOf('x'), rowOf('y')];
+    const [a, b] = rows.map(({ id }) => id).sort();
+    const pair = { type: 'within-train', a: a!, b: b!, evidence: { level: 'pixel' } } as const;
+    const policy = { deduplicate: [{ level: 'pixel' }] as const };
+    const blind = await curate(curateInput({ rows, policy }));
+    await expect(checkPostCondition(blind, curateInput({ rows, policy }))).resolves.toBeUndefined();
+    await expect(checkPostCondition(blind, curateInput({ rows, policy, evidence: [pair] }))).rejects.toEqual(
+      failing(4, { what: 'the curated set does not keep its own policy' }),
+    );
+  });
+});
