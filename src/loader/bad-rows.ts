@@ -10,12 +10,14 @@ export interface BadRowPolicy {
   readonly absent: BadRowAction;
   /** The target is there and cannot be read as it was written. Default `error`. */
   readonly damaged: BadRowAction;
+  /** An image is gone, changed or cannot be decoded. There is no mask for pixels. Default `error`. */
+  readonly pictures: 'error' | 'skip';
 }
 
 export function policyOf(given: BadRowAction | Partial<BadRowPolicy> = {}): BadRowPolicy {
   return typeof given === 'string'
-    ? { absent: given, damaged: given }
-    : { absent: 'mask-teacher', damaged: 'error', ...given };
+    ? { absent: given, damaged: given, pictures: given === 'skip' ? 'skip' : 'error' }
+    : { absent: 'mask-teacher', damaged: 'error', pictures: 'error', ...given };
 }
 
 const WHAT: Readonly<Record<BadReason | 'gone', string>> = {
@@ -61,5 +63,16 @@ export function noneUsable(where: string): StillhouseError {
     wanted: 'at least one',
     got: '0',
     next: 'fill the cache for this dataset, or leave the space out',
+  });
+}
+
+export function noPictures(where: string, got: string): StillhouseError {
+  return new StillhouseError({
+    kind: 'usage',
+    what: 'pixels are asked for, and where the images lie is not said',
+    where,
+    wanted: '`pictures` with an image and a view for each key',
+    got,
+    next: 'make the dataset with `pictureDataset`, or leave `pixels` out',
   });
 }

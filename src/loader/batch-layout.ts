@@ -15,15 +15,22 @@ export interface TensorPlace {
 export interface BatchLayout {
   /** In the order of the shapes. */
   readonly targets: readonly TensorPlace[];
+  /** Byte of the first picture; they come last, since their size may differ between batches. */
+  readonly pixelsAt: number;
   readonly sizeBytes: number;
 }
 
-/** @param rows of a full batch. @param shapes of one row of each space. */
-export function batchLayout(
-  rows: number,
-  shapes: readonly (readonly number[])[],
-  as: DeliveredAs,
-): BatchLayout {
+export interface LayoutOptions {
+  /** Of a full batch. */
+  readonly rows: number;
+  /** Of one row of each space. */
+  readonly shapes: readonly (readonly number[])[];
+  readonly as: DeliveredAs;
+  /** Of the largest picture; 0 without pixels. */
+  readonly pixelBytes: number;
+}
+
+export function batchLayout({ rows, shapes, as, pixelBytes }: LayoutOptions): BatchLayout {
   let end = 0;
   const targets = shapes.map((shape): TensorPlace => {
     const at = end;
@@ -31,5 +38,5 @@ export function batchLayout(
     end = Math.ceil((at + rows * rowBytes) / ALIGNMENT) * ALIGNMENT;
     return { at, rowBytes, shape };
   });
-  return { targets, sizeBytes: end };
+  return { targets, pixelsAt: end, sizeBytes: end + rows * pixelBytes };
 }

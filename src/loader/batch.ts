@@ -1,9 +1,10 @@
 /** What a loader delivers: typed by the spaces that were asked for. */
 import type { ImageId, ViewId } from '../core/ids.ts';
+import type { PixelsAs } from './pixel-options.ts';
 import type { DeliveredAs } from './row-decoder.ts';
 
 /** Values of a batch, row-major. The data lies in a pooled buffer: see {@link Batch.keep}. */
-export interface Tensor<Data extends Float32Array | Uint16Array = Float32Array> {
+export interface Tensor<Data extends Float32Array | Uint16Array | Uint8Array = Float32Array> {
   readonly data: Data;
   readonly shape: readonly number[];
 }
@@ -48,11 +49,28 @@ export type Teachers<Label extends string, As extends DeliveredAs> = string exte
   ? Readonly<Record<string, AnyTeacherTargets<As>>>
   : { readonly [Teacher in TeacherOf<Label>]: TeacherTargets<Label, Teacher, As> };
 
+interface PixelsOf {
+  readonly f32: Float32Array;
+  readonly u8: Uint8Array;
+}
+
+/** What was asked for: nothing more than that is there. */
+export type WithPixels<Pixels extends PixelsAs | null> = [Pixels] extends [null]
+  ? unknown
+  : {
+      /** [B, 3, H, W] */
+      readonly pixels: Tensor<PixelsOf[Exclude<Pixels, null>]>;
+    };
+
 /** Everything but the tensors. */
 export interface BatchHead {
   /** Number of the global batch. */
   readonly step: number;
   readonly epoch: number;
+  /** What all samples of the batch have in common, see {@link LoaderDataset.buckets}; '' without buckets. */
+  readonly bucket: string;
+  /** Index of the resolution. */
+  readonly resolution: number;
   /** Samples of this rank's share, B. Less than usual in a kept last batch, or where bad rows were left out. */
   readonly size: number;
   /** [B] */
@@ -68,10 +86,11 @@ export interface BatchHead {
   readonly keep: () => void;
 }
 
-export interface Batch<
+export type Batch<
   Label extends string = string,
   As extends DeliveredAs = DeliveredAs,
-> extends BatchHead {
+  Pixels extends PixelsAs | null = null,
+> = BatchHead & {
   /** By teacher and size, `nanodet@224`. */
   readonly teachers: Teachers<Label, As>;
-}
+} & WithPixels<Pixels>;

@@ -1,42 +1,22 @@
 /** The jobs of a loader, executed by worker threads, or in the caller's thread when there are none. */
 import { compiledEntry } from '../core/threads/compiled-entry.ts';
 import { Thread } from '../core/threads/thread.ts';
-import { type RowCoding, openRowDecoder } from './row-decoder.ts';
-import { type RowJob, RowReader, type RowResult } from './row-job.ts';
-
-export interface JobProtocol {
-  readonly rows: { readonly arg: RowJob; readonly result: RowResult };
-}
-
-/** What a thread is told of a space when it starts. */
-export interface SpaceCoding extends RowCoding {
-  readonly storedBytes: number;
-  readonly rowBytes: number;
-}
-
-export function openRowReader(spaces: readonly SpaceCoding[]): RowReader {
-  return new RowReader(
-    spaces.map(({ storedBytes, rowBytes, ...coding }) => ({
-      storedBytes,
-      rowBytes,
-      decoder: openRowDecoder(coding),
-    })),
-  );
-}
+import { type JobWork, openJobWork } from './job-work.ts';
+import type { JobProtocol, JobSetup } from './job-protocol.ts';
 
 export class Jobs {
   readonly #limit: number;
-  readonly #spaces: readonly SpaceCoding[];
+  readonly #setup: JobSetup;
   readonly #threads: Thread<JobProtocol>[] = [];
   readonly #idle: Thread<JobProtocol>[] = [];
   readonly #waiting: ((thread: Thread<JobProtocol>) => void)[] = [];
-  #inline: RowReader | null = null;
+  #inline: Promise<JobWork> | null = null;
   #closed = false;
 
   /** @param workers threads; started when there is work for them. 0: jobs run in the caller's thread. */
-  constructor(workers: number, spaces: readonly SpaceCoding[]) {
+  constructor(workers: number, setup: JobSetup) {
     this.#limit = workers;
-    this.#spaces = spaces;
+    this.#setup = setup;
   }
 
   /** Threads started and not ended. */
@@ -45,12 +25,15 @@ export class Jobs {
   }
 
   /** Rejects only with a defect, or when the thread ends: what a job could not read is part of its result. */
-  async run(job: RowJob): Promise<RowResult> {
+  async run<K extends keyof JobProtocol>(
+    kind: K,
+    job: JobProtocol[K]['arg'],
+  ): Promise<JobProtocol[K]['result']> {
     if (this.#closed) throw new Error('internal: a job for a loader that was closed');
-    if (this.#limit === 0) return (this.#inline ??= openRowReader(this.#spaces)).run(job);
+    if (this.#limit === 0) return (await (this.#inline ??= openJobWork(this.#setup)))[kind](job);
     const thread = await this.#take();
     try {
-      return await thread.call('rows', job);
+      return await thread.call(kind, job);
     } finally {
       const next = this.#waiting.shift();
       if (next) next(thread);
@@ -65,7 +48,7 @@ export class Jobs {
       const thread = new Thread<JobProtocol>({
         entry: compiledEntry('./loader-thread.ts', import.meta.url),
         name: `loader thread ${this.#threads.length + 1}`,
-        data: this.#spaces,
+        data: this.#setup,
       });
       this.#threads.push(thread);
       return thread;

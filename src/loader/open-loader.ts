@@ -4,28 +4,36 @@
  */
 import type { Catalogue } from '../cache/catalogue.ts';
 import { codecStatistics } from '../cache/codecs/open-space-codec.ts';
+import { storedRowBytes } from '../cache/codecs/stored-tensor.ts';
 import type { TargetForm } from '../cache/codecs/target-codec.ts';
 import { readShapeOf } from '../cache/read.ts';
 import { holdCatalogue } from '../cache/reader-lease.ts';
 import { writerNameOf } from '../cache/writer-name.ts';
 import { type Clock, machineClock } from '../core/clock.ts';
 import { StillhouseError } from '../core/failure.ts';
-import { BYTES_OF, type DeliveredAs } from './row-decoder.ts';
+import { runsFromSource } from '../core/threads/compiled-entry.ts';
+import { rowValuesOf } from '../format/tensor-part.ts';
 import { type BadRowAction, type BadRowPolicy, absentFailure, noneUsable, policyOf } from './bad-rows.ts';
 import { batchLayout } from './batch-layout.ts';
 import { BatchOrder, checkWorld } from './batch-order.ts';
 import { batchPlaces } from './batch-places.ts';
 import type { Shuffle } from './block-spread.ts';
-import type { SpaceCoding } from './jobs.ts';
-import { rowValuesOf } from '../format/tensor-part.ts';
-import { storedRowBytes } from '../cache/codecs/stored-tensor.ts';
+import type { SpaceCoding } from './job-protocol.ts';
+import type { BucketSpec } from './order-spec.ts';
+import { pixelInput } from './pixel-input.ts';
+import type { PixelOptions, PixelsAs } from './pixel-options.ts';
+import { BYTES_OF, type DeliveredAs } from './row-decoder.ts';
 import { RowTable, partsDigest } from './row-table.ts';
 import type { LoaderDataset } from './samples.ts';
 import { spaceMeant } from './space-choice.ts';
 import { type LoaderState, orderDigest, stepOf } from './state.ts';
 import { TargetLoader } from './target-loader.ts';
 
-export interface LoaderOptions<Label extends string, As extends DeliveredAs> {
+export interface LoaderOptions<
+  Label extends string,
+  As extends DeliveredAs,
+  Pixels extends PixelsAs | null = PixelsAs | null,
+> {
   /** What is read: parts committed later are not seen. */
   readonly snapshot: Catalogue;
   /** One dataset, or several that are mixed by their weights. */
@@ -51,7 +59,11 @@ export interface LoaderOptions<Label extends string, As extends DeliveredAs> {
   readonly as?: As;
   /** `normalised`: targets in PHI-S space, of i8p and i4p alone. Default: in the teacher's own. */
   readonly form?: TargetForm;
-  /** Threads that read and decode; 0: the caller's. Default 2. */
+  /** Default: none. The dataset then says where its pictures lie, see `pictureDataset`. */
+  readonly pixels?: PixelOptions<Exclude<Pixels, null>>;
+  /** Shares of several resolutions among the batches, kept exactly; `pixels.size` says what each is. Default: one. */
+  readonly resolutions?: readonly number[];
+  /** Threads that read, decode and render; 0: the caller's. Default 2, or 0 where the code runs from source. */
   readonly workers?: number;
   /** Batch buffers together; at least two batches. Default: 1 GiB, or two batches where those are more. */
   readonly memoryBytes?: number;
@@ -62,17 +74,19 @@ export interface LoaderOptions<Label extends string, As extends DeliveredAs> {
 }
 
 const DEFAULT_MEMORY = 2 ** 30;
-/** More batches ahead than this hide nothing that fewer would not. */
-const MOST_AHEAD = 8;
+/** More batches ahead than this hide nothing that fewer would not, and memory costs time when it is touched first. */
+const MOST_AHEAD = 3;
 
 /**
  * @throws StillhouseError bad-input for labels that are not there, or two of one teacher and kind, targets that are missing under policy `error`, a space without
  * any usable target or without the form, a batch larger than the dataset, ranks that do not divide it, or a state of something
  * else; integrity when the statistics that a codec is built from are gone or changed.
  */
-export async function openLoader<const Label extends string, As extends DeliveredAs = 'f32'>(
-  options: LoaderOptions<Label, As>,
-): Promise<TargetLoader<Label, As>> {
+export async function openLoader<
+  const Label extends string,
+  As extends DeliveredAs = 'f32',
+  Pixels extends PixelsAs | null = null,
+>(options: LoaderOptions<Label, As, Pixels>): Promise<TargetLoader<Label, As, Pixels>> {
   const { batchSize, seed, rank = 0, worldSize = 1, form = 'teacher', clock = machineClock } = options;
   const as: DeliveredAs = options.as ?? 'f32';
   checkWorld(batchSize, rank, worldSize);
@@ -95,24 +109,17 @@ export async function openLoader<const Label extends string, As extends Delivere
     if (!found) throw noneUsable(label);
   });
   const shuffle = options.shuffle ?? { kind: 'blocks', spread: 32 };
+  const resolutions = options.resolutions ?? [1];
   const order = new BatchOrder({
     seed,
     batchSize,
     shuffle,
     last: options.last ?? 'drop',
-    resolutions: [1],
-    sources: datasets.map(({ name, weight = 1 }, d) => ({
-      name,
-      weight,
-      buckets: [
-        shuffle.kind === 'none'
-          ? {
-              key: '',
-              samples: Int32Array.from(usable[d]!),
-              blockStarts: Int32Array.of(0, usable[d]!.length),
-            }
-          : tables[d]!.blocksOf(usable[d]!, ''),
-      ],
+    resolutions,
+    sources: datasets.map((dataset, d) => ({
+      name: dataset.name,
+      weight: dataset.weight ?? 1,
+      buckets: bucketsOf(dataset, { table: tables[d]!, usable: usable[d]!, shuffle }),
     })),
   });
   const binding = {
@@ -135,26 +142,36 @@ export async function openLoader<const Label extends string, As extends Delivere
       storedBytes: storedRowBytes(descriptor),
       rowBytes: rowValuesOf(shapes[s]!) * BYTES_OF[as],
     });
-  const layout = batchLayout(batchSize / worldSize, shapes, as);
-  return new TargetLoader<Label, As>({
+  const pixels = pixelInput(options, datasets, order);
+  const layout = batchLayout({
+    rows: batchSize / worldSize,
+    shapes,
+    as,
+    pixelBytes: pixels === null ? 0 : pixels.largestBytes,
+  });
+  return new TargetLoader<Label, As, Pixels>({
     places,
     spaces: codings,
     fs: options.snapshot.fs,
     hold: () =>
-      holdCatalogue(options.snapshot, {
-        clock,
-        fs: options.snapshot.fs,
-        writer: writerNameOf('loader', clock),
-      }),
+      spaces.length === 0
+        ? Promise.resolve({ snapshot: null, release: () => Promise.resolve() })
+        : holdCatalogue(options.snapshot, {
+            clock,
+            fs: options.snapshot.fs,
+            writer: writerNameOf('loader', clock),
+          }),
     tables,
     order,
     layout,
-    as: as as As,
+    as,
+    pixels: pixels?.input ?? null,
+    pixelSetup: pixels?.setup ?? null,
     binding,
     rank,
     worldSize,
     policy,
-    workers: options.workers ?? 2,
+    workers: options.workers ?? (runsFromSource(import.meta.url) ? 0 : 2),
     buffers: buffersFor(layout.sizeBytes, options.memoryBytes),
     step: options.state === undefined ? 0 : stepOf(options.state, binding),
     excluded: tables.reduce((n, { keys }, d) => n + keys.length - usable[d]!.length, 0),
@@ -173,6 +190,25 @@ function buffersFor(batchBytes: number, memoryBytes: number | undefined): number
       next: 'allow more memory, or lower the batch size',
     });
   return Math.max(2, Math.min(MOST_AHEAD + 1, fit));
+}
+
+function bucketsOf(
+  { buckets }: LoaderDataset,
+  { table, usable, shuffle }: { table: RowTable; usable: readonly number[]; shuffle: Shuffle },
+): BucketSpec[] {
+  const byKey = new Map<string, number[]>();
+  for (const sample of usable) {
+    const key = buckets?.[sample] ?? '';
+    const there = byKey.get(key);
+    if (there) there.push(sample);
+    else byKey.set(key, [sample]);
+  }
+  if (byKey.size === 0) byKey.set('', []);
+  return [...byKey].map(([key, samples]) =>
+    shuffle.kind === 'none'
+      ? { key, samples: Int32Array.from(samples), blockStarts: Int32Array.of(0, samples.length) }
+      : table.blocksOf(samples, key),
+  );
 }
 
 interface Usable {

@@ -41,22 +41,25 @@ export const READ_LIMITS: Omit<ReadLimits, 'jobs'> = {
 const RUN_ROWS = 256;
 
 /** A job whose descriptors are still indices of files. */
-export interface PlannedJob {
+export interface PlannedJob<Need extends RowNeed = RowNeed> {
   /** [n, 2]: file, rows. */
   readonly runs: Float64Array;
   /** [m, 6], see RowJob. */
   readonly rows: Float64Array;
   /** The needs, in the order of `rows`. */
-  readonly needs: readonly RowNeed[];
+  readonly needs: readonly Need[];
   readonly bytes: number;
 }
 
-export function planReads(needs: readonly RowNeed[], limits: ReadLimits): PlannedJob[] {
+export function planReads<Need extends RowNeed>(
+  needs: readonly Need[],
+  limits: ReadLimits,
+): PlannedJob<Need>[] {
   const sorted = [...needs].sort((a, b) => a.file - b.file || a.offset - b.offset);
   const total = sorted.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
   const jobBytes = Math.max(limits.leastJobBytes, Math.ceil(total / limits.jobs));
-  const jobs: RowNeed[][][] = [];
-  let open: RowNeed[][] = [];
+  const jobs: Need[][][] = [];
+  let open: Need[][] = [];
   let openBytes = 0;
   for (const run of runsOf(sorted, limits)) {
     open.push(run);
@@ -66,13 +69,13 @@ export function planReads(needs: readonly RowNeed[], limits: ReadLimits): Planne
     [open, openBytes] = [[], 0];
   }
   if (open.length > 0) jobs.push(open);
-  return jobs.map(packed);
+  return jobs.map((runs) => packed(runs));
 }
 
 /** Rows that one call reads: of one file, close to each other, never overlapping. */
-function runsOf(sorted: readonly RowNeed[], { gapBytes, runBytes }: ReadLimits): RowNeed[][] {
-  const runs: RowNeed[][] = [];
-  let run: RowNeed[] = [];
+function runsOf<Need extends RowNeed>(sorted: readonly Need[], { gapBytes, runBytes }: ReadLimits): Need[][] {
+  const runs: Need[][] = [];
+  let run: Need[] = [];
   for (const need of sorted) {
     const [first, last] = [run[0], run.at(-1)];
     const end = last === undefined ? 0 : last.offset + last.storedBytes;
@@ -88,7 +91,7 @@ function runsOf(sorted: readonly RowNeed[], { gapBytes, runBytes }: ReadLimits):
   return runs;
 }
 
-function packed(runs: readonly (readonly RowNeed[])[]): PlannedJob {
+function packed<Need extends RowNeed>(runs: readonly (readonly Need[])[]): PlannedJob<Need> {
   const needs = runs.flat();
   const rows = new Float64Array(needs.length * ROW_FIELDS);
   needs.forEach(({ offset, writeAt, crc32, space, row, slot }, i) =>

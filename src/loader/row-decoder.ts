@@ -24,9 +24,8 @@ export interface RowDecoder {
   decode(stored: Uint8Array, buffer: SharedArrayBuffer | ArrayBuffer, at: number): void;
 }
 
-/** Null when the stored bytes are what is delivered. */
-export function openRowDecoder({ descriptor, statistics, as, form }: RowCoding): RowDecoder | null {
-  if (descriptor.codec.id === as) return null;
+/** Not needed where the stored bytes are what is delivered. */
+export function openRowDecoder({ descriptor, statistics, as, form }: RowCoding): RowDecoder {
   const codec = openCodec(descriptor, statistics);
   const values = rowValuesOf(form === 'teacher' ? targetShapeOf(descriptor) : normalisedShapeOf(descriptor)!);
   if (as === 'f32')

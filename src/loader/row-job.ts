@@ -14,7 +14,6 @@ export const RUN_FIELDS = 2;
 
 /** Plain numbers in few objects: a job is cloned when it is sent to a thread. */
 export interface RowJob {
-  readonly kind: 'rows';
   readonly buffer: SharedArrayBuffer | ArrayBuffer;
   /** [n, 2]: file descriptor, rows of the run. */
   readonly runs: Float64Array;

@@ -71,18 +71,18 @@ export function viewsIn({ id, outcome }: UpstreamResult, dataset: string): ViewF
 export type CacheAccess = Pick<StageContext, 'cacheRoot' | 'cacheFs' | 'clock'>;
 
 /**
- * Gives `read` the spaces by label, which no collector takes away until it is done.
+ * Gives `read` the spaces by label, and the catalogue of them alone, which no collector takes away until it is done.
  * @throws StillhouseError integrity when one is not in the cache.
  */
 export async function readSpaces<T>(
   { cacheRoot: root, cacheFs: fs, clock }: CacheAccess,
   spaces: readonly NamedSpace[],
-  read: (byLabel: ReadonlyMap<string, CachedSpace>) => Promise<T>,
+  read: (byLabel: ReadonlyMap<string, CachedSpace>, catalogue: Catalogue) => Promise<T>,
 ): Promise<T> {
   const catalogue = await openCatalogue(root, { only: new Set(spaces.map(({ id }) => id)), fs });
   const lease = await holdCatalogue(catalogue, { clock, fs, writer: writerNameOf('reader', clock) });
   try {
-    return await read(spacesByLabel(catalogue, spaces));
+    return await read(spacesByLabel(catalogue, spaces), catalogue);
   } finally {
     await lease.release();
   }

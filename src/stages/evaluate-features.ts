@@ -7,8 +7,7 @@ import type { ImageRow } from '../images/image-row.ts';
 import { Embedder } from '../student/embed.ts';
 import type { TrainState } from '../student/trainer.ts';
 import { centre } from './cached-spaces.ts';
-import type { SamplePixels } from '../loader/batches.ts';
-import { fullViewSamples } from './student-data.ts';
+import type { TargetLoader } from '../loader/target-loader.ts';
 
 export interface Subject {
   readonly subject: 'teacher' | 'pixels' | 'student' | 'untrained';
@@ -101,33 +100,44 @@ function indexBy(rows: readonly ImageRow[], key: (row: ImageRow) => string): Map
   return found;
 }
 
+/** Pixels of whole images, an epoch of batches per set, in the order of its rows. */
 export interface FeatureSets {
-  readonly pixels: SamplePixels;
-  readonly reference: readonly ImageRow[];
-  readonly evaluation: readonly ImageRow[];
+  readonly reference: PixelLoader;
+  readonly evaluation: PixelLoader;
 }
+
+export type PixelLoader = TargetLoader<never, 'f32', 'f32'>;
 
 const PIXEL_SIDE = 16;
 
 /**
  * Raw RGB pixels of the whole image at 16 x 16, averaged from the student's own input: what any learned feature has to beat.
  */
-export async function pixelFeatures(sets: FeatureSets & { readonly sidePx: number }) {
-  const { pixels, sidePx } = sets;
+export async function pixelFeatures({
+  sidePx,
+  ...sets
+}: FeatureSets & {
+  readonly sidePx: number;
+}) {
   const block = sidePx / PIXEL_SIDE;
   const dim = PIXEL_SIDE * PIXEL_SIDE * 3;
-  const image = new Float32Array(pixels.values);
-  const matrix = async (rows: readonly ImageRow[]): Promise<Float32Array> => {
-    const out = new Float32Array(rows.length * dim);
-    for (const [i, sample] of fullViewSamples(rows).entries()) {
-      await pixels.renderInto(sample, image, 0);
-      for (let at = 0; at < image.length; at++) {
-        const channel = Math.floor(at / (sidePx * sidePx));
-        const row = Math.floor((at % (sidePx * sidePx)) / sidePx / block);
-        const column = Math.floor((at % sidePx) / block);
-        out[i * dim + (channel * PIXEL_SIDE + row) * PIXEL_SIDE + column]! += image[at]! / (block * block);
+  const values = 3 * sidePx * sidePx;
+  const matrix = async (loader: PixelLoader): Promise<Float32Array> => {
+    const rows: Float32Array[] = [];
+    for await (const { pixels, size } of loader)
+      for (let image = 0; image < size; image++) {
+        const row = new Float32Array(dim);
+        for (let at = 0; at < values; at++) {
+          const channel = Math.floor(at / (sidePx * sidePx));
+          const y = Math.floor((at % (sidePx * sidePx)) / sidePx / block);
+          const x = Math.floor((at % sidePx) / block);
+          row[(channel * PIXEL_SIDE + y) * PIXEL_SIDE + x]! +=
+            pixels.data[image * values + at]! / (block * block);
+        }
+        rows.push(row);
       }
-    }
+    const out = new Float32Array(rows.length * dim);
+    rows.forEach((row, i) => out.set(row, i * dim));
     return out;
   };
   return { reference: await matrix(sets.reference), evaluation: await matrix(sets.evaluation), dim };
@@ -138,22 +148,19 @@ export async function studentFeatures(
   sets: FeatureSets & { readonly state: TrainState; readonly signal: AbortSignal },
 ) {
   const { config, parameters } = sets.state;
-  const { pixels } = sets;
   const embedder = await Embedder.create({ config, parameters, heads: false });
-  const batches = async function* (rows: readonly ImageRow[]): AsyncGenerator<Float32Array> {
-    const samples = fullViewSamples(rows);
-    for (let start = 0; start < samples.length; start += config.batchSize) {
+  const batches = async function* (loader: PixelLoader): AsyncGenerator<Float32Array> {
+    for await (const { pixels } of loader) {
       sets.signal.throwIfAborted();
-      const part = samples.slice(start, start + config.batchSize);
-      const out = new Float32Array(part.length * pixels.values);
-      await Promise.all(part.map((sample, i) => pixels.renderInto(sample, out, i * pixels.values)));
-      yield out;
+      yield pixels.data;
     }
   };
   try {
-    const reference = (await embedder.embedAll(batches(sets.reference)))['summary']!;
-    const evaluation = (await embedder.embedAll(batches(sets.evaluation)))['summary']!;
-    return { reference, evaluation, dim: reference.length / sets.reference.length };
+    const embed = async (loader: PixelLoader): Promise<Float32Array> =>
+      (await embedder.embedAll(batches(loader)))['summary']!;
+    const reference = await embed(sets.reference);
+    const evaluation = await embed(sets.evaluation);
+    return { reference, evaluation, dim: embedder.width };
   } finally {
     await embedder.close();
   }

@@ -7,17 +7,21 @@ import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { z } from 'zod';
 import type { Json } from '../core/canonical-json.ts';
+import type { Clock } from '../core/clock.ts';
 import { writeParquet } from '../format/parquet-table.ts';
-import { Loader } from '../loader/batches.ts';
+import { rowKeyOf } from '../cache/row-key.ts';
+import { FULL_VIEW, viewIdOf } from '../images/view.ts';
+import { openLoader } from '../loader/open-loader.ts';
 import type { ImageRow } from '../images/image-row.ts';
-import { type Stage, asAnyStage } from '../run/stage.ts';
+import { type Stage, type StageContext, asAnyStage } from '../run/stage.ts';
 import { decodeCheckpoint } from '../student/checkpoint.ts';
 import { evaluateFidelity } from '../student/evaluate.ts';
 import { type TrainState, initialState } from '../student/trainer.ts';
-import type { CachedSpace } from '../cache/catalogue.ts';
+import { type CachedSpace, type Catalogue, openCatalogue } from '../cache/catalogue.ts';
 import { type NamedSpace, cachedSpacesOf, fullViewMatrix, readSpaces } from './cached-spaces.ts';
-import { type OpenDataset, decoderOf, openDataset, upstreamOf } from './dataset-access.ts';
+import { type OpenDataset, openDataset, upstreamOf } from './dataset-access.ts';
 import {
+  type PixelLoader,
   type RetrievalScore,
   type Subject,
   pixelFeatures,
@@ -25,7 +29,7 @@ import {
   studentFeatures,
 } from './evaluate-features.ts';
 import { writeOutput } from './ledger-table.ts';
-import { fullViewSamples, isHeldOut, studentPixels, trainBatches } from './student-data.ts';
+import { fullViewSamples, isHeldOut, loaderDataset, trainBatches } from './student-data.ts';
 import { CHECKPOINT_FILE } from './train-stage.ts';
 
 const params = z.strictObject({
@@ -68,7 +72,7 @@ const SCORE_COLUMNS = {
 
 const stage: Stage<EvaluateParams, EvaluatePlan> = {
   name: 'evaluate',
-  version: 1,
+  version: 2,
   params,
   inputs: (params) => [
     params.train,
@@ -127,20 +131,25 @@ const stage: Stage<EvaluateParams, EvaluatePlan> = {
         await score({ subject: 'teacher', name: teacher }, features);
       }
     });
-    const decode = decoderOf([reference, evaluation]);
     // one set of rendered images serves the pixels and both students
-    const pixels = studentPixels(state.config.vit.imagePx, decode);
-    await pixels.prepare(fullViewSamples([...reference.rows, ...evaluation.rows]), context);
-    const sets = { pixels, reference: reference.rows, evaluation: evaluation.rows };
-    await score(
-      { subject: 'pixels', name: 'pixels 16x16' },
-      await pixelFeatures({ ...sets, sidePx: state.config.vit.imagePx }),
-    );
-    const student = (from: TrainState) => studentFeatures({ ...sets, state: from, signal: context.signal });
-    await score({ subject: 'student', name: 'student' }, await student(state));
-    await score({ subject: 'untrained', name: 'untrained' }, await student(initialState(state.config)));
-    const fidelity = await readSpaces(context, plan.targets, (byLabel) =>
-      fidelityOf(plan, state, { byLabel, seed: context.seed }),
+    const sets = {
+      reference: await pixelLoader(context, reference, state),
+      evaluation: await pixelLoader(context, evaluation, state),
+    };
+    try {
+      await score(
+        { subject: 'pixels', name: 'pixels 16x16' },
+        await pixelFeatures({ ...sets, sidePx: state.config.vit.imagePx }),
+      );
+      const student = (from: TrainState) => studentFeatures({ ...sets, state: from, signal: context.signal });
+      await score({ subject: 'student', name: 'student' }, await student(state));
+      await score({ subject: 'untrained', name: 'untrained' }, await student(initialState(state.config)));
+    } finally {
+      await sets.reference.close();
+      await sets.evaluation.close();
+    }
+    const fidelity = await readSpaces(context, plan.targets, (byLabel, snapshot) =>
+      fidelityOf(plan, state, { byLabel, snapshot, seed: context.seed, clock: context.clock }),
     );
     const rows = scores.flatMap(({ subject, name, measures }) =>
       measures.map((measure) => ({ subject, name, ...measure })),
@@ -161,34 +170,64 @@ const stage: Stage<EvaluateParams, EvaluatePlan> = {
   },
 };
 
+/** Whole images of a dataset, in its order. */
+async function pixelLoader(
+  { cacheRoot, cacheFs: fs, clock, seed }: StageContext,
+  dataset: OpenDataset,
+  { config }: TrainState,
+): Promise<PixelLoader> {
+  return openLoader<never, 'f32', 'f32'>({
+    snapshot: await openCatalogue(cacheRoot, { only: new Set(), fs }),
+    dataset: loaderDataset(dataset, fullViewSamples(dataset.rows)),
+    spaces: [],
+    pixels: { as: 'f32', size: config.vit.imagePx },
+    batchSize: Math.min(config.batchSize, dataset.rows.length),
+    seed,
+    ...IN_ORDER,
+    clock,
+  });
+}
+
+const IN_ORDER = { shuffle: { kind: 'none' }, last: 'keep' } as const;
+
+interface FidelityOptions {
+  readonly byLabel: ReadonlyMap<string, CachedSpace>;
+  readonly snapshot: Catalogue;
+  readonly seed: number;
+  readonly clock: Clock;
+}
+
 async function fidelityOf(
   plan: EvaluatePlan,
   state: TrainState,
-  { byLabel, seed }: { readonly byLabel: ReadonlyMap<string, CachedSpace>; readonly seed: number },
+  { byLabel, ...options }: FidelityOptions,
 ): Promise<Record<string, number>> {
   const { config, parameters } = state;
   const measure = async (dataset: OpenDataset, rows: readonly ImageRow[], scales: Record<string, number>) => {
     const samples = fullViewSamples(rows);
-    const loader = new Loader({
-      samples,
-      spaces: byLabel,
-      pixels: studentPixels(config.vit.imagePx, decoderOf([dataset])),
+    const loader = await openLoader<string, 'f32', 'f32'>({
+      ...options,
+      dataset: loaderDataset(dataset, samples),
+      spaces: plan.targets.map(({ label }) => label),
+      pixels: { as: 'f32', size: config.vit.imagePx, keepBytes: 0 },
       batchSize: Math.min(config.batchSize, samples.length),
-      seed: seed,
+      ...IN_ORDER,
     });
     try {
-      return await evaluateFidelity({
-        config,
-        parameters,
-        scales,
-        batches: trainBatches(config, loader.inOrder()),
-      });
+      return await evaluateFidelity({ config, parameters, scales, batches: trainBatches(config, loader) });
     } finally {
       await loader.close();
     }
   };
   // a cosine loss leaves the norm of a summary head free: its scale is fitted on images of the training side that were held out
-  const heldOut = plan.trained.rows.filter((row) => isHeldOut(row, plan.heldOut, seed));
+  const hasAll = ({ id }: ImageRow): boolean =>
+    [...byLabel.values()].every(({ rows }) => {
+      const place = rows.get(rowKeyOf({ image: id, view: viewIdOf(FULL_VIEW) }));
+      return place?.part.index.ok[place.row] === 1;
+    });
+  const heldOut = plan.trained.rows.filter(
+    (row) => isHeldOut(row, plan.heldOut, options.seed) && hasAll(row),
+  );
   const fitted = heldOut.length === 0 ? {} : await measure(plan.trained, heldOut, {});
   const scales = Object.fromEntries(
     Object.entries(fitted).flatMap(([head, { bestScale }]) =>

@@ -1,16 +1,12 @@
 /** What a student reads: samples, pixels by the targets' own views, and batches under the names its graph wants. */
 import { Rng } from '../core/rng.ts';
 import type { ImageRow } from '../images/image-row.ts';
-import { renderView } from '../images/render-view.ts';
-import type { RgbImage } from '../images/rgb-image.ts';
 import { FULL_VIEW, type ViewFamily, viewsOf } from '../images/view.ts';
-import type { Batch, Sample } from '../loader/batches.ts';
-import { type PreparedPixels, samplePixels } from '../loader/sample-pixels.ts';
+import type { Batch } from '../loader/batch.ts';
+import { type LoaderDataset, type Sample, pictureDataset } from '../loader/samples.ts';
 import type { TrainBatch } from '../student/feeds.ts';
 import { type StudentConfig, targetLabel } from '../student/student-config.ts';
-
-/** Rendered student pixels kept in memory: 512 MiB is 43,000 views of 64 px. */
-const PIXEL_MEMORY_BYTES = 512 * 2 ** 20;
+import type { OpenDataset } from './dataset-access.ts';
 
 export function samplesOf(rows: readonly ImageRow[], views: ViewFamily, seed: number): Sample[] {
   return rows.flatMap((image) => viewsOf(views, seed, image.id).map((view) => ({ image, view })));
@@ -28,32 +24,29 @@ export function fullViewSamples(rows: readonly ImageRow[]): Sample[] {
   return rows.map((image) => ({ image, view: FULL_VIEW }));
 }
 
-export function studentPixels(sidePx: number, decode: (row: ImageRow) => Promise<RgbImage>): PreparedPixels {
-  return samplePixels({
-    sidePx,
-    decode,
-    render: (image, view, side) =>
-      Promise.resolve(renderView(image, view, { heightPx: side, widthPx: side })),
-    memoryBytes: PIXEL_MEMORY_BYTES,
-  });
+/** Samples of a dataset as a loader wants them. */
+export function loaderDataset({ from, places }: OpenDataset, samples: readonly Sample[]): LoaderDataset {
+  return pictureDataset({ name: from, samples, places });
 }
 
-/** A loader's batches as the student's graph names them; a teacher's mask is 1 where all of its targets are usable. */
+/**
+ * A loader's batches as the student's graph names them. Copied: the loader's buffers are shared memory, which onnxruntime does not
+ * take.
+ */
 export async function* trainBatches(
   config: StudentConfig,
-  batches: AsyncIterable<Batch>,
+  batches: AsyncIterable<Batch<string, 'f32', 'f32'>>,
 ): AsyncGenerator<TrainBatch> {
-  for await (const { pixels, targets, masks } of batches) {
-    const perTarget: Record<string, Float32Array> = {};
+  for await (const { pixels, teachers } of batches) {
+    const targets: Record<string, Float32Array> = {};
+    const masks: Record<string, Uint8Array> = {};
     for (const target of config.targets) {
       const label = targetLabel(target);
-      const both = [masks[`${label}.summary`], masks[`${label}.spatial`]].filter(
-        (mask) => mask !== undefined,
-      );
-      perTarget[label] = Float32Array.from(both[0] ?? [], (_, i) =>
-        both.every((mask) => mask[i] === 1) ? 1 : 0,
-      );
+      const { mask, summary, spatial } = teachers[label]!;
+      masks[label] = mask;
+      if (summary) targets[`${label}.summary`] = summary.data.slice();
+      if (spatial) targets[`${label}.spatial`] = spatial.data.slice();
     }
-    yield { pixels, targets, masks: perTarget };
+    yield { pixels: pixels.data.slice(), targets, masks };
   }
 }

@@ -5,7 +5,7 @@ import { TargetReader } from '../cache/read.ts';
 import { rowKeyOf } from '../cache/row-key.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
 import { viewIdOf } from '../images/view.ts';
-import type { Sample } from '../loader/batches.ts';
+import type { Sample } from '../loader/samples.ts';
 import { ChannelMoments } from '../student/channel-moments.ts';
 import type { StudentConfig, TargetSpec } from '../student/student-config.ts';
 import { type NamedSpace, RESIDENT_TARGET_BYTES, type cacheFactsSchema } from './cached-spaces.ts';

@@ -3,28 +3,21 @@ import * as fsp from 'node:fs/promises';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { z } from 'zod';
-import type { CachedSpace } from '../cache/catalogue.ts';
+import type { CachedSpace, Catalogue } from '../cache/catalogue.ts';
 import { sha256 } from '../core/digest.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { writeParquet } from '../format/parquet-table.ts';
-import { Loader } from '../loader/batches.ts';
+import { openLoader } from '../loader/open-loader.ts';
 import type { Outcome, Stage, StageContext } from '../run/stage.ts';
 import { asAnyStage } from '../run/stage.ts';
 import { writeAtomic } from '../store/atomic.ts';
 import { decodeCheckpoint, encodeCheckpoint } from '../student/checkpoint.ts';
 import { type StudentConfig, parseStudentConfig } from '../student/student-config.ts';
 import { type StepRecord, type TrainState, initialState, train } from '../student/trainer.ts';
-import {
-  type NamedSpace,
-  cacheFactsSchema,
-  cachedSpacesOf,
-  readSpaces,
-  RESIDENT_TARGET_BYTES,
-  viewsIn,
-} from './cached-spaces.ts';
-import { type OpenDataset, decoderOf, openDataset, upstreamOf } from './dataset-access.ts';
+import { type NamedSpace, cacheFactsSchema, cachedSpacesOf, readSpaces, viewsIn } from './cached-spaces.ts';
+import { type OpenDataset, openDataset, upstreamOf } from './dataset-access.ts';
 import { writeOutput } from './ledger-table.ts';
-import { isHeldOut, samplesOf, studentPixels, trainBatches } from './student-data.ts';
+import { isHeldOut, loaderDataset, samplesOf, trainBatches } from './student-data.ts';
 import { standardisationOf, targetSpecs, teacherWeights } from './student-targets.ts';
 
 const params = z.strictObject({
@@ -77,7 +70,7 @@ const STEP_COLUMNS = { step: 'int32', name: 'string', value: 'double' } as const
 
 const stage: Stage<TrainParams, TrainPlan> = {
   name: 'train',
-  version: 2,
+  version: 3,
   params,
   inputs: ({ dataset, cache }) => [dataset, cache],
   sources: () => Promise.resolve({ engine: ort.env.versions.node ?? ort.env.versions.common }),
@@ -104,27 +97,27 @@ const stage: Stage<TrainParams, TrainPlan> = {
     epochs: Math.round((100 * params.steps * batchSize) / samples.length) / 100,
     targets: spaces.map(({ label }) => label),
   }),
-  execute: (plan, context) => readSpaces(context, plan.spaces, (byLabel) => trainOn(plan, context, byLabel)),
+  execute: (plan, context) =>
+    readSpaces(context, plan.spaces, (byLabel, snapshot) => trainOn(plan, context, { byLabel, snapshot })),
 };
 
 async function trainOn(
   plan: TrainPlan,
   context: StageContext,
-  byLabel: ReadonlyMap<string, CachedSpace>,
+  { byLabel, snapshot }: { readonly byLabel: ReadonlyMap<string, CachedSpace>; readonly snapshot: Catalogue },
 ): Promise<Outcome> {
   const { params, samples, batchSize } = plan;
   const config = await configOf(plan, context, byLabel);
-  const pixels = studentPixels(config.vit.imagePx, decoderOf([plan.dataset]));
-  const loader = new Loader({
-    samples,
-    spaces: byLabel,
-    pixels,
+  const loader = await openLoader<string, 'f32', 'f32'>({
+    snapshot,
+    dataset: loaderDataset(plan.dataset, samples),
+    spaces: plan.spaces.map(({ label }) => label),
+    pixels: { as: 'f32', size: config.vit.imagePx },
     batchSize,
     seed: context.seed,
-    residentBytes: RESIDENT_TARGET_BYTES,
+    shuffle: { kind: 'global' },
+    clock: context.clock,
   });
-  // each step blocks the event loop, so pixels are rendered before the first one as far as they fit into memory
-  await pixels.prepare(samples, context);
   const work = checkpointIn(context.workFolder);
   const from = (await work.load()) ?? { state: initialState(config), records: [] };
   if (from.state.step > 0) context.events.note(`goes on from step ${from.state.step}`);

@@ -72,6 +72,11 @@ export class Embedder {
     return new Embedder(options.config, await CompiledStep.create(traceEmbed(options), new Map()));
   }
 
+  /** Values of a summary. */
+  get width(): number {
+    return summaryTeachers(this.#config).length * this.#config.vit.width;
+  }
+
   /** pixels [n, 3, H, W] in [0, 1], n at most the configured batch size. */
   async embed(pixels: Float32Array): Promise<Features> {
     const { batchSize } = this.#config;

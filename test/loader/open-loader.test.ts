@@ -40,7 +40,7 @@ async function snapshot(): Promise<Catalogue> {
   return openCatalogue(root);
 }
 
-async function open(changes: Partial<LoaderOptions<Label, 'f32'>> = {}) {
+async function open(changes: Partial<LoaderOptions<Label, 'f32', null>> = {}) {
   const loader = await openLoader<Label>({
     snapshot: changes.snapshot ?? (await snapshot()),
     dataset: { name: 'photos', keys },

@@ -1,0 +1,22 @@
+/** What a loader's threads are told when they start, asked, and answer. */
+import type { PixelJob, PixelResult, PixelSetup } from './pixel-job.ts';
+import type { RowCoding } from './row-decoder.ts';
+import type { RowJob, RowResult } from './row-job.ts';
+
+export interface JobProtocol {
+  readonly rows: { readonly arg: RowJob; readonly result: RowResult };
+  readonly pixels: { readonly arg: PixelJob; readonly result: PixelResult };
+}
+
+/** What a thread is told when it starts. */
+export interface JobSetup {
+  readonly spaces: readonly SpaceCoding[];
+  /** Null where no pixels are asked for. */
+  readonly pixels: PixelSetup | null;
+}
+
+/** What a thread is told of a space. */
+export interface SpaceCoding extends RowCoding {
+  readonly storedBytes: number;
+  readonly rowBytes: number;
+}
