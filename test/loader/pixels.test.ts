@@ -20,9 +20,9 @@ const CORNER: View = { box: [0.25, 0.1, 0.5, 0.5], flip: true };
 const SIDE = 4;
 const COUNT = 6;
 let folder = '';
-let samples: Sample[] = [];
+const samples: Sample[] = [];
 /** By image and view, HWC. */
-let wanted: Uint8Array[] = [];
+const wanted: Uint8Array[] = [];
 
 beforeAll(async () => {
   folder = fs.mkdtempSync(join(tmpdir(), 'stillhouse-pixels-'));
