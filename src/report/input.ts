@@ -80,11 +80,92 @@ export interface AuditFacts {
   readonly detection: readonly DetectionFacts[];
   readonly curves: readonly DetectionCurve[];
   readonly histograms: readonly SimilarityHistogram[];
+  /** Scores of listed pairs by pair type: where matches across the sets lie beside those within one set. */
+  readonly scores: readonly ScoreHistogram[];
+  /** Null without two levels that flag anything. */
+  readonly agreement: AgreementFacts | null;
+  /** Highest shrunken rate first. */
+  readonly classes: readonly ClassOverlap[];
+  readonly classesIn: string;
+  readonly transfer: readonly TransferFacts[];
+  readonly transferIn: string;
+  /** One per embedding. */
+  readonly distances: readonly DistanceFacts[];
+  readonly distancesIn: string;
   /** A choice of pairs to look at; `pairsTotal` says how many there are. */
   readonly pairs: readonly PairExample[];
   readonly pairsTotal: number;
   /** The table of pairs. */
   readonly rowsIn: string;
+}
+
+/** n + 1 ascending edges; one series per pair type, with n counts. */
+export interface ScoreHistogram {
+  readonly level: string;
+  readonly score: string;
+  readonly edges: readonly number[];
+  readonly series: readonly { readonly pairType: PairType; readonly counts: readonly number[] }[];
+}
+
+/** Square matrices over `levels`, [row][column]. */
+export interface AgreementFacts {
+  readonly levels: readonly string[];
+  /** Of the pairs that the row flags, the share that the column flags too. */
+  readonly shareOfRow: readonly (readonly Measured[])[];
+  readonly kappa: readonly (readonly Measured[])[];
+  readonly rowsIn: string;
+}
+
+/** One class of the evaluation set at one level. */
+export interface ClassOverlap {
+  readonly level: string;
+  readonly label: string;
+  readonly images: number;
+  readonly matched: number;
+  readonly rate: Measured;
+  readonly low: Measured;
+  readonly high: Measured;
+  /** Empirical-Bayes rate. */
+  readonly shrunk: Measured;
+  /** False discovery rate; null for a class too small to test. */
+  readonly qValue: Measured;
+}
+
+/** From which training class the evaluation images of a class have their match, or their nearest image. */
+export interface TransferFacts {
+  readonly basis: 'match' | 'nearest';
+  readonly level: string;
+  readonly trainLabels: readonly string[];
+  readonly evalLabels: readonly string[];
+  /** [training label][evaluation label]: share of the evaluation class. */
+  readonly shares: readonly (readonly Measured[])[];
+  /** Whether only the largest classes are shown. */
+  readonly isCut: boolean;
+}
+
+export interface DistanceFacts {
+  readonly teacher: string;
+  /** Images a side. */
+  readonly images: number;
+  readonly anchorKind: 'given' | 'shuffled';
+  readonly metrics: readonly MetricFacts[];
+  readonly leftOut: readonly { readonly metric: string; readonly reason: string }[];
+}
+
+export interface MetricFacts {
+  readonly metric: string;
+  readonly value: Measured;
+  readonly low: Measured;
+  readonly high: Measured;
+  readonly pValue: Measured;
+  /** What theory expects of two samples of one distribution. */
+  readonly expected: Measured;
+  readonly trainNull: Measured;
+  readonly evalNull: Measured;
+  readonly anchor: Measured;
+  /** 0 at trainNull, 1 at anchor. */
+  readonly relative: Measured;
+  readonly warning: string | null;
 }
 
 /** One level of evidence over one pair type. The rate counts unique images, never pairs. */
@@ -141,6 +222,8 @@ export interface Thumbnail {
 
 export interface PairExample {
   readonly pairType: PairType;
+  /** What a waiver says of it (audit/gate/waivers.ts); null for a pair that none can name. */
+  readonly waiver: { readonly type: string; readonly a: string; readonly b: string } | null;
   /** Of an `eval-train` pair, the evaluation image. */
   readonly left: Thumbnail;
   readonly right: Thumbnail;

@@ -1,7 +1,9 @@
 /**
- * The page's script: sorts tables by a column and filters galleries. Everything is readable without it; it only adds buttons.
+ * The page's script: sorts tables by a column, filters galleries, and lets pairs be reviewed. Everything is readable without it.
  * Plain JavaScript as text, because its hash goes into the page's security policy. It must not hold a closing script tag.
  */
+import { REVIEW_BOOK, REVIEW_PAGE } from './review-script.ts';
+
 export const SCRIPT = `
 'use strict';
 (() => {
@@ -56,5 +58,5 @@ export const SCRIPT = `
       });
     }
   }
-})();
+${REVIEW_BOOK}${REVIEW_PAGE}})();
 `;

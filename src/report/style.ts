@@ -133,7 +133,22 @@ const GALLERY = `
 .gallery .facts { color: var(--quiet); }
 .duo { display: flex; gap: 3px; }
 .thumb { display: block; width: 72px; height: 72px; padding: 4px; background: var(--mount); border: 1px solid var(--mount-rule); object-fit: contain; }
-.thumb.missing { border-style: dashed; background: none; }`;
+.thumb.missing { border-style: dashed; background: none; }
+.gallery li[data-a] { cursor: pointer; }
+.gallery .current .thumb { border-color: var(--ink); }
+.gallery .decision { color: var(--link); }`;
+
+const REVIEW = `
+.review { border: 1px solid var(--strong-rule); padding: .4rem 1.2rem 1rem; margin: 2rem 0 1.6rem; font: .86rem/1.45 "Helvetica Neue", Arial, "Liberation Sans", sans-serif; }
+.review[hidden] { display: none; }
+.review h3 { margin-top: .8rem; }
+.review .thumb { width: 168px; height: 168px; }
+.review .pair p { margin: .3rem 0 0; overflow-wrap: anywhere; }
+.review .fields { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: .6rem 1.4rem; margin: .8rem 0; }
+.review label { display: grid; gap: .15rem; color: var(--quiet); min-width: 0; }
+.review input, .review select { font: inherit; color: var(--ink); background: var(--paper); border: 1px solid var(--strong-rule); padding: .25rem .4rem; min-width: 0; max-width: 100%; }
+.review .actions button { font: inherit; color: var(--ink); background: var(--tint); border: 1px solid var(--strong-rule); padding: .25rem .8rem; margin: 0 .3rem .3rem 0; cursor: pointer; }
+kbd { font: .84em/1.4 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; border: 1px solid var(--rule); border-bottom-width: 2px; padding: 0 .3em; }`;
 
 const LAYOUT = `
 @media screen and (min-width: 70rem) {
@@ -158,7 +173,7 @@ const LAYOUT = `
   :root { color-scheme: light; --paper: #fff; }
   html { font-size: 10.5pt; }
   body { display: block; max-width: none; padding: 0; }
-  nav, .filter, .skip, .fig > details { display: none; }
+  nav, .filter, .skip, .review, .fig > details { display: none; }
   .scroll { overflow: visible; background: none; }
   table { font-size: .74rem; }
   td.code { min-width: 0; }
@@ -170,4 +185,4 @@ const LAYOUT = `
 @media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
 `;
 
-export const STYLE = `${COLOURS}${TEXT}${TABLES}${FIGURES}${GALLERY}${LAYOUT}`;
+export const STYLE = `${COLOURS}${TEXT}${TABLES}${FIGURES}${GALLERY}${REVIEW}${LAYOUT}`;

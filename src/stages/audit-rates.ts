@@ -1,18 +1,25 @@
-/** Rates of the evaluation side per class and per level, and what each source's overlap with itself is. */
+/** Rates of the evaluation side per class and per level, what each source's overlap with itself is, and how the levels agree. */
+import { type TransferCell, classTransfer } from '../audit/class-transfer.ts';
 import {
   type EvidenceLevel,
   type EvidencePair,
+  PAIR_TYPES,
+  type PairType,
   SIDES_OF,
+  type Side,
   type Threshold,
   isWithin,
   meets,
 } from '../audit/evidence.ts';
+import { type LevelAgreement, levelAgreement } from '../audit/level-agreement.ts';
 import { type ClassRate, classRates } from '../audit/statistics/class-rates.ts';
 import { chanceWithinRadius } from '../audit/statistics/binomial.ts';
 import { nullRate } from '../audit/statistics/null-rates.ts';
 import type { ImageId } from '../core/ids.ts';
 import { Rng } from '../core/rng.ts';
 import type { ImageRow } from '../images/image-row.ts';
+import type { EmbeddingEvidence } from './audit-embeddings.ts';
+import type { SideRows } from './audit-evidence.ts';
 
 export interface RatesInput {
   readonly train: readonly ImageRow[];
@@ -97,6 +104,47 @@ export function labelConflicts(input: RatesInput): number {
     if (left !== null && right !== null && left !== right) conflicts.add(`${a} ${b}`);
   }
   return conflicts.size;
+}
+
+/** How far the levels flag the same pairs, for every pair type whose sides are there. Pairs of flat images are left out. */
+export function agreementByType(
+  sides: SideRows,
+  { pairs, levels, thresholds, degenerate }: RatesInput,
+): (LevelAgreement & { readonly type: PairType })[] {
+  const comparable = pairs.filter(({ a, b }) => !degenerate.has(a) && !degenerate.has(b));
+  const countOf = (side: Side): number =>
+    distinct(sides.get(side) ?? []).filter(({ id }) => !degenerate.has(id)).length;
+  return PAIR_TYPES.filter((type) => SIDES_OF[type].every((side) => sides.has(side))).flatMap((type) => {
+    const [left, right] = [countOf(SIDES_OF[type][0]), countOf(SIDES_OF[type][1])];
+    const possiblePairs = isWithin(type) ? (left * (left - 1)) / 2 : left * right;
+    return levelAgreement({ pairs: comparable, type, levels, thresholds, possiblePairs }).map((one) => ({
+      type,
+      ...one,
+    }));
+  });
+}
+
+/** Classes of the matching training images, and of the nearest one whatever its distance. */
+export function transferCells(
+  { train, evaluation, pairs, thresholds, degenerate }: RatesInput,
+  embedded: readonly EmbeddingEvidence[],
+): TransferCell[] {
+  const labelsOf = (rows: readonly ImageRow[]): Map<string, string | null> =>
+    new Map(rows.map(({ id, label }) => [id, label]));
+  return classTransfer({
+    pairs,
+    thresholds,
+    trainLabels: labelsOf(train),
+    evalLabels: labelsOf(evaluation),
+    degenerate,
+    nearest: embedded.map(({ level, nearest }) => ({
+      level,
+      pairs: evaluation.flatMap(({ id }, i) => {
+        const index = nearest.index[i]!;
+        return index < 0 ? [] : [{ train: train[index]!.id, evaluation: id }];
+      }),
+    })),
+  });
 }
 
 function distinct(rows: readonly ImageRow[]): ImageRow[] {

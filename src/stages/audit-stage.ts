@@ -1,7 +1,7 @@
 /**
  * `audit`: how far do a training, an evaluation and perhaps a validation set overlap, at every level of evidence; how far do they
  * lie apart as wholes; and did the search find the copies that were planted to test it. Leaves tables of items, pairs, overlap,
- * classes and distances; where the truth is in the data (`truth`), also the precision and recall of each level against it.
+ * classes, agreement of levels, transfer between classes, and distances; where the truth is in the data (`truth`), also the precision and recall of each level against it.
  */
 import { resolve } from 'node:path';
 import type { DomainDistance } from '../audit/distance/domain-distance.ts';
@@ -25,14 +25,23 @@ import {
 } from './audit-evidence.ts';
 import { type ImageHashes, hashImages, hashOf } from './audit-hashes.ts';
 import { type AuditParams, auditParams, thresholdsOf } from './audit-params.ts';
-import { classesByLevel, expectedChancePairs, labelConflicts, nullsByLevel } from './audit-rates.ts';
 import {
+  agreementByType,
+  classesByLevel,
+  expectedChancePairs,
+  labelConflicts,
+  nullsByLevel,
+  transferCells,
+} from './audit-rates.ts';
+import {
+  AGREEMENT_COLUMNS,
   type AuditItem,
   CLASS_COLUMNS,
   DISTANCE_COLUMNS,
   ITEM_COLUMNS,
   OVERLAP_COLUMNS,
   PAIR_COLUMNS,
+  TRANSFER_COLUMNS,
   pairRow,
 } from './audit-tables.ts';
 import { judge } from './audit-truth.ts';
@@ -51,7 +60,7 @@ interface AuditPlan {
 
 const stage: Stage<AuditParams, AuditPlan> = {
   name: 'audit',
-  version: 3,
+  version: 4,
   params: auditParams,
   inputs: ({ train, val, eval: evaluation, embeddings }) =>
     [train, val, evaluation, embeddings].filter((id) => id !== undefined),
@@ -188,6 +197,8 @@ async function execute({ params, sides, sources }: AuditPlan, context: StageCont
       CLASS_COLUMNS,
       classes.map(({ interval, ...row }) => ({ ...row, ...interval })),
     ),
+    await write('agreement', AGREEMENT_COLUMNS, agreementByType(rows, rates)),
+    await write('transfer', TRANSFER_COLUMNS, transferCells(rates, embedded)),
     await write(
       'distances',
       DISTANCE_COLUMNS,

@@ -79,6 +79,28 @@ export const DISTANCE_COLUMNS = {
   warning: 'string?',
 } as const;
 
+/** Whether two levels flag the same pairs of one type (audit/level-agreement.ts). */
+export const AGREEMENT_COLUMNS = {
+  type: 'string',
+  levelA: 'string',
+  levelB: 'string',
+  pairsA: 'int32',
+  pairsB: 'int32',
+  both: 'int32',
+  shareOfA: 'double?',
+  jaccard: 'double?',
+  kappa: 'double?',
+} as const;
+
+/** Evaluation images by their class and the class of a training image (audit/class-transfer.ts). */
+export const TRANSFER_COLUMNS = {
+  basis: 'string',
+  level: 'string',
+  trainLabel: 'string',
+  evalLabel: 'string',
+  images: 'int32',
+} as const;
+
 export function pairRow({ type, a, b, evidence }: EvidencePair): PairRow {
   return {
     type,

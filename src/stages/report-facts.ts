@@ -16,7 +16,8 @@ import type {
 } from '../report/input.ts';
 import type { RunResult } from '../run/execute.ts';
 import type { FinishInput } from './finish-input.ts';
-import { auditFacts, curateFacts, ledgerFacts } from './report-galleries.ts';
+import { auditFacts } from './report-audit.ts';
+import { curateFacts, ledgerFacts } from './report-galleries.ts';
 import { scoreFacts, spaceFigures, stagesNamed } from './summary.ts';
 
 export async function reportInput(input: FinishInput): Promise<ReportInput> {

@@ -1,18 +1,17 @@
-/** Small pictures for the report, embedded as data URIs: WebP, at most 64 px a side, so 200 pairs stay near a megabyte. */
+/** Small pictures for the report, embedded as data URIs: WebP, at most 96 px a side, so 200 pairs stay near two megabytes. */
 import * as fsp from 'node:fs/promises';
 import sharp from 'sharp';
 import type { ImageRow } from '../images/image-row.ts';
 import { type Places, locate } from '../images/locate.ts';
 import type { Thumbnail } from '../report/input.ts';
-
-const SIDE_PX = 64;
+import { THUMBNAIL_SIDE_PX } from '../report/sections/pair-gallery.ts';
 
 export async function thumbnailOf(row: ImageRow, places: Places): Promise<Thumbnail> {
   const name = row.label === null ? row.name : `${row.name} (${row.label})`;
   try {
     const bytes = await sharp(await fsp.readFile(locate(row.uri, places)), { failOn: 'none' })
       .autoOrient()
-      .resize(SIDE_PX, SIDE_PX, { fit: 'inside', withoutEnlargement: true })
+      .resize(THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX, { fit: 'inside', withoutEnlargement: true })
       .flatten({ background: '#ffffff' })
       .webp({ quality: 80 })
       .toBuffer();

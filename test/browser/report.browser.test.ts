@@ -1,10 +1,11 @@
 // The report in a real browser. Without Chromium every test here is skipped, and the reason is printed.
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, type BrowserContextOptions, type Page, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { waiversSchema } from '../../src/audit/gate/waivers.ts';
 import { visibleText } from '../../src/report/html.ts';
 import { renderReport } from '../../src/report/render-report.ts';
 import { HOSTILE_NAME, sampleInput } from '../report/sample-input.ts';
@@ -112,6 +113,47 @@ describe.skipIf('missing' in found)('the report in Chromium', () => {
       );
       await page.locator('[data-filter=pairs] button').first().click();
       expect(await page.locator('#pairs > li:visible').count()).toBe(all);
+    });
+  });
+
+  test('pairs are reviewed by keyboard into a waiver file: step, leak, waive with a reason, undo', async () => {
+    await inPage({ acceptDownloads: true, viewport: { width: 1280, height: 900 } }, async (page) => {
+      const review = page.locator('#review');
+      const place = () => review.locator('[data-part=place]').textContent();
+      await review.focus();
+      expect(await place()).toBe('1 of 48, train-eval: not reviewed');
+      await page.keyboard.press('j');
+      await page.keyboard.press('j');
+      await page.keyboard.press('k');
+      expect(await place()).toBe('2 of 48, train-eval: not reviewed');
+      await page.keyboard.press('a');
+      expect(await place()).toBe('3 of 48, train-eval: not reviewed');
+      // without a name nothing is waived, and the field that lacks it is where typing goes
+      await page.keyboard.press('w');
+      await page.keyboard.type('waj');
+      expect(await review.locator('[name=reviewer]').inputValue()).toBe('waj');
+      await review.locator('[name=reason]').fill('another flag');
+      await page.keyboard.press('Escape');
+      await page.keyboard.press('w');
+      await page.keyboard.press('w');
+      await page.keyboard.press('u');
+      expect(await review.locator('[data-part=counts]').textContent()).toBe(
+        '1 waived, 1 leaks, 46 to review',
+      );
+      expect(await page.locator('#pairs .decision:not(:empty)').allTextContents()).toEqual([
+        'a leak',
+        'waived: different, another flag',
+      ]);
+      await page.screenshot({ path: join(screenshots, 'review.png') });
+      const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('d')]);
+      expect(download.suggestedFilename()).toBe('waivers.json');
+      const text = await readFile(await download.path(), 'utf8');
+      const { waivers } = waiversSchema.parse(JSON.parse(text));
+      const { waiver } = sampleInput(3).audit.pairs[2]!;
+      expect(waivers).toMatchObject([{ ...waiver, reviewer: 'waj', judgement: 'different' }]);
+      await review.locator('[data-action=undo]').click();
+      await review.locator('[name=earlier]').setInputFiles(await download.path());
+      expect(await review.locator('[data-part=status]').textContent()).toBe('1 waivers read');
     });
   });
 

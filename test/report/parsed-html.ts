@@ -12,7 +12,7 @@ export interface ParsedHtml {
   readonly text: string;
 }
 
-const VOID = new Set(['meta', 'link', 'img', 'br', 'line', 'rect', 'path', 'circle']);
+const VOID = new Set(['meta', 'link', 'img', 'br', 'input', 'line', 'rect', 'path', 'circle']);
 
 /** @throws Error on an unbalanced tag, an unquoted attribute, a bare `<` or `&`. */
 export function parseHtml(html: string): ParsedHtml {

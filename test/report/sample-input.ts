@@ -72,6 +72,8 @@ function thumbnailOf(one: Emoji, vendor: 'twitter' | 'google'): Thumbnail {
   };
 }
 
+const hex = (n: number): string => n.toString(16).padStart(64, '0');
+
 const PAIR_LEVELS = ['perceptual hash', 'nanodet 416', 'ppocr 320'] as const;
 
 function pairOf(all: readonly Emoji[], i: number): PairExample {
@@ -80,6 +82,7 @@ function pairOf(all: readonly Emoji[], i: number): PairExample {
   const left = thumbnailOf(one, 'google');
   return {
     pairType: 'eval-train',
+    waiver: { type: 'train-eval', a: hex(i), b: hex(i + 1000) },
     left: i === 3 ? { ...left, name: HOSTILE_NAME } : left,
     right: i === 7 ? { name: 'no thumbnail', dataUri: null } : thumbnailOf(one, 'twitter'),
     level,

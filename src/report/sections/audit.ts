@@ -1,12 +1,23 @@
 /** How far the sets overlap: rates per level of evidence, how far those levels can be trusted, and pairs to look at. */
 import { type SafeHtml, html } from '../html.ts';
-import type { AuditFacts, DetectionFacts, LevelFacts, PairType, SimilarityHistogram } from '../input.ts';
+import type {
+  AuditFacts,
+  DetectionFacts,
+  LevelFacts,
+  PairType,
+  ScoreHistogram,
+  SimilarityHistogram,
+} from '../input.ts';
 import { barChart } from '../charts/bars.ts';
 import { histogram } from '../charts/histogram.ts';
 import { formatCount, formatNumber, formatShare, plural } from '../number-format.ts';
 import { dataTable, numberColumn, textColumn } from '../table.ts';
+import { agreementMaps } from './agreement.ts';
+import { classPart } from './class-overlap.ts';
 import { detectionCurves } from './detection-curves.ts';
+import { distancePart } from './distances.ts';
 import { pairGallery } from './pair-gallery.ts';
+import { pairReview } from './pair-review.ts';
 import { type Section, figureGrid } from './section.ts';
 
 /** As words, for tables and captions. */
@@ -34,8 +45,14 @@ export function auditSection(audit: AuditFacts): Section {
         }
       </p>
       ${levelTable(audit)} ${audit.detection.length === 0 ? null : detectionTable(audit)}
-      ${figureGrid([overlapChart(audit), ...detectionCurves(audit), ...audit.histograms.map((one) => similarityChart(one, audit.rowsIn))])}
-      ${pairGallery(audit)}`,
+      ${figureGrid([
+        overlapChart(audit),
+        ...detectionCurves(audit),
+        ...audit.scores.map((one) => scoreChart(one, audit.rowsIn)),
+        ...audit.histograms.map((one) => similarityChart(one, audit.rowsIn)),
+        ...(audit.agreement === null ? [] : agreementMaps(audit.agreement)),
+      ])}
+      ${classPart(audit)} ${distancePart(audit)} ${pairReview(audit)} ${pairGallery(audit)}`,
   };
 }
 
@@ -85,6 +102,18 @@ function detectionTable(audit: AuditFacts): SafeHtml {
       numberColumn('true pairs', (one) => one.truePairs, formatCount),
       numberColumn('predicted pairs', (one) => one.predictedPairs, formatCount),
     ],
+  });
+}
+
+function scoreChart(one: ScoreHistogram, rowsIn: string): SafeHtml {
+  return histogram({
+    title: `Listed pairs by ${one.level}`,
+    note: 'Pairs within training show what this source looks like to itself.',
+    rowsIn,
+    edges: one.edges,
+    xTitle: one.score,
+    noun: 'pairs',
+    series: one.series.map(({ pairType, counts }) => ({ name: PAIR_TYPE_WORDS[pairType], counts })),
   });
 }
 

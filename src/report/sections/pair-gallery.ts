@@ -3,7 +3,8 @@ import { type HtmlValue, type SafeHtml, html, imageSource } from '../html.ts';
 import type { AuditFacts, PairExample, PairType, Thumbnail } from '../input.ts';
 import { formatCount, formatNumber, plural } from '../number-format.ts';
 
-export const THUMBNAIL_SIDE_PX = 64;
+/** As embedded; the page shows them smaller in galleries. */
+export const THUMBNAIL_SIDE_PX = 96;
 
 const SIDES: Readonly<Record<PairType, readonly [left: string, right: string]>> = {
   'eval-train': ['evaluation', 'training'],
@@ -43,13 +44,20 @@ export function pairGallery(audit: AuditFacts): HtmlValue {
 
 function pairItem(pair: PairExample): SafeHtml {
   const [left, right] = SIDES[pair.pairType];
-  return html`<li data-level="${pair.level}">
+  const evidence = `${pair.level} ${formatNumber(pair.score)}`;
+  const named =
+    pair.waiver === null
+      ? null
+      : html` data-type="${pair.waiver.type}" data-a="${pair.waiver.a}" data-b="${pair.waiver.b}"
+        data-evidence="${evidence}"`;
+  return html`<li data-level="${pair.level}" ${named}>
     <div class="duo">${thumbnail(pair.left, left)}${thumbnail(pair.right, right)}</div>
     <p class="names">
       <bdi>${pair.left.name}</bdi
       >${pair.left.name === pair.right.name ? null : html`<br /><bdi>${pair.right.name}</bdi>`}
     </p>
-    <p class="facts">${pair.level} ${formatNumber(pair.score)}<br />${pair.verdict}</p>
+    <p class="facts">${evidence}<br />${pair.verdict}</p>
+    <p class="decision"></p>
   </li> `;
 }
 
