@@ -16,7 +16,8 @@ export interface Finding {
     | 'digest'
     | 'row-crc'
     | 'row-non-finite'
-    | 'recompute';
+    | 'recompute'
+    | 'image';
   readonly detail: string;
   /** The file itself is as it was written: what it needs is not there. A repair leaves it. */
   readonly isSound?: true;

@@ -8,12 +8,14 @@ import { RECOMPUTE_TOLERANCE, differenceOf, sampleRows } from '../cache/recomput
 import { type RowKey, rowKeyOf } from '../cache/row-key.ts';
 import { codedLabel } from '../cache/space.ts';
 import { type Json, canonicalJson } from '../core/canonical-json.ts';
-import { StillhouseError, isStillhouseError } from '../core/failure.ts';
+import { StillhouseError, isStillhouseError, printable } from '../core/failure.ts';
+import type { ImageId } from '../core/ids.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
 import { placesOf, readDataset } from '../images/dataset-manifest.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import type { Places } from '../images/locate.ts';
 import { loadImage } from '../images/read-image.ts';
+import type { RgbImage } from '../images/rgb-image.ts';
 import { type View, type ViewFamily, viewIdOf, viewsOf } from '../images/view.ts';
 import { mosaicSession } from '../teachers/mosaic/mosaic-session.ts';
 import { canvasesOf } from '../teachers/mosaic/neighbours.ts';
@@ -68,7 +70,10 @@ interface KnownRow {
   readonly places: Places;
 }
 
-/** @throws StillhouseError bad-input when a dataset cannot be read, or not a single row could be computed again. */
+/**
+ * Rows that cannot be compared, because their image or their part is not what it was, are findings.
+ * @throws StillhouseError bad-input when a dataset cannot be read, or no row could even be tried.
+ */
 export async function recomputeTargets(options: RecomputeOptions): Promise<Recomputed> {
   const known = await knownRows(options);
   const given = await Promise.all(options.teachers.map((name) => loadTeacher(name, options.loadFrom)));
@@ -88,7 +93,8 @@ export async function recomputeTargets(options: RecomputeOptions): Promise<Recom
     await reader.close();
     await engine.close();
   }
-  if (spaces.length > 0 && spaces.every(({ rows }) => rows === 0)) throw noneComputed(spaces, options);
+  if (findings.length === 0 && spaces.length > 0 && spaces.every(({ rows }) => rows === 0))
+    throw noneComputed(spaces, options);
   return { spaces, findings };
 }
 
@@ -133,23 +139,46 @@ async function recomputeSpace(
   if (other !== null) return skipped(other);
   const codec = await openSpaceCodec(space.root, descriptor, space.fs);
   const findings: Finding[] = [];
-  let worst = 0;
+  const differences: number[] = [];
   for (const key of keys) {
     work.signal.throwIfAborted();
-    const stored = (await work.reader.readStored(space, key))!;
-    const fresh = await answerOf(space, { teacher, session, row: work.known.get(key)! });
-    const difference = differenceOf(space, codec, { stored, fresh });
-    worst = Math.max(worst, difference);
-    if (difference <= tolerance) continue;
     const { part, row } = space.rows.get(key)!;
-    const detail = `row ${row}: the teacher now says otherwise, by ${difference.toPrecision(3)}; at most ${tolerance} may be`;
-    findings.push({ file: part.entry.file, problem: 'recompute', detail });
+    const note = (problem: Finding['problem'], detail: string): void =>
+      void findings.push({ file: part.entry.file, problem, detail: `row ${row}: ${detail}` });
+    const known = work.known.get(key)!;
+    const stored = await orFailure(work.reader.readStored(space, key));
+    const image = await orFailure(loadImage(known.image, known.places));
+    if (stored instanceof StillhouseError) note('recompute', `cannot be read: ${stored.failure.what}`);
+    else if (image instanceof StillhouseError) note('image', imageTrouble(known.image, image));
+    else {
+      const fresh = await answerOf(space, { teacher, session, view: known.view, id: known.image.id, image });
+      const difference = differenceOf(space, codec, { stored: stored!, fresh });
+      differences.push(difference);
+      if (difference > tolerance)
+        note(
+          'recompute',
+          `the teacher now says otherwise, by ${difference.toPrecision(3)}; at most ${tolerance} may be`,
+        );
+    }
   }
-  return {
-    answer: { space: label, id: space.id, rows: keys.length, worst, tolerance, reason: null },
-    findings,
-  };
+  const rows = differences.length;
+  const worst = rows === 0 ? null : Math.max(...differences);
+  const reason = rows === 0 ? 'none of the rows that were drawn can be compared' : null;
+  return { answer: { space: label, id: space.id, rows, worst, tolerance, reason }, findings };
 }
+
+/** What was awaited, or the failure where bytes are not what they were: those of an image, or of a part. */
+async function orFailure<T>(work: Promise<T>): Promise<T | StillhouseError> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isStillhouseError(error, 'bad-input', 'integrity')) return error;
+    throw error;
+  }
+}
+
+const imageTrouble = ({ uri }: ImageRow, { failure: { what, got } }: StillhouseError): string =>
+  `${what}: ${printable(uri)}${got === undefined ? '' : ` (${got})`}`;
 
 const inputPxOf = ({ descriptor: { mosaic, sizePx } }: CachedSpace): number => mosaic?.canvasPx ?? sizePx;
 
@@ -193,23 +222,22 @@ function differenceFrom(
 interface Question {
   readonly teacher: LoadedTeacher;
   readonly session: TeacherSession;
-  readonly row: KnownRow;
+  readonly id: ImageId;
+  readonly view: View;
+  readonly image: RgbImage;
 }
 
 async function answerOf({ descriptor }: CachedSpace, question: Question): Promise<Float32Array> {
-  const { teacher, session, row } = question;
+  const { teacher, session, id, view, image } = question;
   const { mosaic, sizePx, shape, tap } = descriptor;
   // on a mosaic with the same neighbours as then: the space says which
-  const views = mosaic === undefined ? [row.view] : canvasesOf(mosaic, row.image.id, [row.view])[0]!.views;
+  const views = mosaic === undefined ? [view] : canvasesOf(mosaic, id, [view])[0]!.views;
   const renderer = rendererOf({ manifest: teacher.manifest, sizePx, isTile: mosaic !== undefined });
-  const image = await loadImage(row.image, row.places);
   const pixels = new Float32Array(new SharedArrayBuffer(views.length * renderer.values * 4));
-  views.forEach((view, i) =>
-    renderer.normaliseInto(renderer.render(image, view), pixels, i * renderer.values),
-  );
+  views.forEach((one, i) => renderer.normaliseInto(renderer.render(image, one), pixels, i * renderer.values));
   const answer = (await session.run(pixels, views.length))[tap.kind];
   if (answer === null) throw new Error(`internal: ${teacher.manifest.name} has no ${tap.kind}`);
-  const at = views.findIndex((view) => viewIdOf(view) === viewIdOf(row.view));
+  const at = views.findIndex((one) => viewIdOf(one) === viewIdOf(view));
   const width = rowValuesOf(shape);
   return answer.subarray(at * width, (at + 1) * width);
 }

@@ -137,6 +137,20 @@ it('cache verify --level recompute takes a teacher as a run does: sizes and mosa
   expect(await json(cwd, ...verify, '--teacher', 'tiny.yaml@16m2')).toMatchObject({
     recomputed: [{ rows: 2, reason: null }, { rows: 2 }],
   });
+  // what the other levels found is told although no teacher can be asked, and a changed image is one more finding
+  const [photo] = await readdir(join(cwd, 'photos'));
+  await writeFile(join(cwd, 'photos', photo!), 'no image');
+  const all = await run(cwd, ...verify.slice(0, -2), '--sample', '6', '--teacher', 'tiny.yaml');
+  expect(expectOneMessage(all, 4)).toContain('restore the images');
+  expect(all.stdout.match(/ image +row \d+: an image changed or vanished/g)).toHaveLength(2);
+  const data = join(cwd, 'out', 'cache', 'data');
+  const [file] = (await readdir(data, { recursive: true })).filter((name) => name.endsWith('.arrow'));
+  const bytes = await readFile(join(data, file!));
+  bytes[bytes.length >> 1]! ^= 1;
+  await writeFile(join(data, file!), bytes);
+  const without = await run(cwd, 'cache', 'verify', '--level', 'recompute', '--dataset', 'nowhere');
+  expectOneMessage(without, 3);
+  expect(without.stdout).toMatch(/ (row-crc|digest) /);
 });
 
 describe('codecs on the command line', () => {

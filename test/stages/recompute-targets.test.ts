@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { openCatalogue } from '../../src/cache/catalogue.ts';
 import { targetShapeOf } from '../../src/cache/codecs/stored-tensor.ts';
@@ -100,6 +100,27 @@ describe('computing cached targets again', () => {
       /^row \d+: the teacher now says otherwise, by 0\.00\d+; at most 0\.001 may be$/,
     );
     for (const { worst } of spaces) expect(worst).toBeCloseTo(0.01, 3);
+  });
+
+  it('finds images that were changed or removed, and compares the others', async () => {
+    const train = join(folder, 'train');
+    const kept = join(await tempFolder(), 'train');
+    await cp(train, kept, { recursive: true });
+    onTestFinished(() => cp(kept, train, { recursive: true }));
+    const [changed, gone] = (await readdir(train)).sort().map((name) => join(train, name));
+    await writeFile(changed!, 'no image');
+    await rm(gone!);
+    const { spaces, findings } = await recomputeTargets(await optionsOf());
+    expect(spaces.map(({ rows, worst, reason }) => [rows, worst, reason])).toEqual([
+      [2 * (IMAGES - 2), 0, null],
+      [2 * (IMAGES - 2), 0, null],
+    ]);
+    expect(findings.map(({ problem }) => problem)).toEqual(Array.from({ length: 8 }, () => 'image'));
+    const details = findings.map(({ detail }) => detail.replace(/^row \d+: /, ''));
+    for (const got of ['sha256', 'ENOENT'])
+      expect(
+        details.filter((detail) => detail.includes(`since it was indexed`) && detail.includes(got)),
+      ).toHaveLength(4);
   });
 
   it('draws as many rows as asked for, the same ones for the same seed', async () => {

@@ -115,8 +115,9 @@ export async function checkCache(options: VerifyOptions, signal: AbortSignal): P
     level: level === 'recompute' ? 'rows' : level,
     repair: repair ? { writer, clock: machineClock } : null,
   });
-  const again =
-    level === 'recompute' ? await recompute(place, { ...options, dataset: datasets }, signal) : null;
+  const computed =
+    level === 'recompute' ? await settled(recompute(place, { ...options, dataset: datasets }, signal)) : null;
+  const again = computed !== null && 'value' in computed ? computed.value : null;
   const findings = [...result.findings, ...(again?.findings ?? [])];
   if (options.json)
     printJson({
@@ -135,15 +136,29 @@ export async function checkCache(options: VerifyOptions, signal: AbortSignal): P
         `${result.repaired} files set aside, ${result.dropped} parts taken off the list; the next run computes what they held\n`,
       );
   }
+  // what was found is told first: a teacher that cannot be asked takes nothing from it
+  if (computed !== null && 'error' in computed) throw computed.error;
   // what was repaired is in order; nothing repairs a teacher that says something else
   const damage = repair ? result.left : result.findings.filter(({ problem }) => problem !== 'unlisted');
   if (damage.length > 0) throw repair ? notMended(damage, cache) : found(damage.length, cache, REPAIR);
-  if (again !== null && again.findings.length > 0) throw found(again.findings.length, cache, SEE_TEACHER);
+  if (again === null || again.findings.length === 0) return;
+  const isImages = again.findings.every(({ problem }) => problem === 'image');
+  throw found(again.findings.length, cache, isImages ? SEE_IMAGES : SEE_TEACHER);
+}
+
+async function settled<T>(work: Promise<T>): Promise<{ readonly value: T } | { readonly error: unknown }> {
+  return work.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
 }
 
 const REPAIR = 'run `stillhouse cache verify --repair`, then the run that fills it';
 const SEE_TEACHER =
   'see what changed: the engine, its device or the decoder; `stillhouse cache drop` the space to compute it anew';
+
+const SEE_IMAGES =
+  'restore the images that were changed or removed, or run the index stage again; their targets were not compared';
 
 const found = (count: number, where: string, next: string): StillhouseError =>
   new StillhouseError({
