@@ -58,7 +58,7 @@ export async function collectGarbage(options: CollectOptions): Promise<Collected
   const { root, fs, clock, dryRun } = options;
   if (dryRun) return sweep(options);
   await fs.makeFolder(join(root, 'leases'));
-  const lease = await takeLease(join(root, 'leases', 'gc.lock'), fs);
+  const lease = await takeLease(join(root, 'leases', 'gc.lock'), { fs, expiry: { clock } });
   try {
     await publishSnapshot({ root, writer: options.writer, clock, fs });
     const swept = await sweep(options);
@@ -158,7 +158,7 @@ export async function restoreTrash(
 ): Promise<string[]> {
   const { root, writer, clock, fs } = options;
   await fs.makeFolder(join(root, 'leases'));
-  const lease = await takeLease(join(root, 'leases', 'gc.lock'), fs);
+  const lease = await takeLease(join(root, 'leases', 'gc.lock'), { fs, expiry: { clock } });
   try {
     const restored: string[] = [];
     for (const name of (await listOrNone(join(root, 'trash'), fs)).sort()) {

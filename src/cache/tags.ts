@@ -82,7 +82,7 @@ export async function setTag(options: SetTagOptions): Promise<void> {
   const snapshot = n === null ? null : await readSnapshot(root, n, fs);
   const path = join(root, tagFile(name));
   await fs.makeFolder(join(root, 'tags'));
-  const lease = await takeLease(join(root, 'tags', `.${name}.lock`), fs);
+  const lease = await takeLease(join(root, 'tags', `.${name}.lock`), { fs, expiry: { clock } });
   try {
     const before = await readTextOrNull(path, fs);
     const now = expected === 'any' ? expected : ((await readTag(root, name, fs))?.n ?? null);

@@ -1,13 +1,14 @@
 /**
  * One process at a time in a folder. Ownership is a file that names its owner; a dead owner's file is taken over, so SIGKILL
- * leaves nothing that blocks the next start. Only whoever holds the take-over file beside it may remove a dead owner's file: of
+ * leaves nothing that blocks the next start. Whether a process of another machine lives nobody here can know: a lease with an expiry is
+ * renewed while it is held, and over when it was not renewed for its time to live; one without has to be removed by hand. Only whoever holds the take-over file beside it may remove a dead owner's file: of
  * many that find it at once, one takes it.
  */
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import type { Timer } from '../core/clock.ts';
+import type { Clock, Timer } from '../core/clock.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
-import { writeIfAbsent } from './atomic.ts';
+import { writeAtomic, writeIfAbsent } from './atomic.ts';
 import { type CommitFs, asStoreFailure, nodeFs } from './commit-fs.ts';
 import { type ProcessIdentity, mayLive, thisProcess } from './process-identity.ts';
 
@@ -16,14 +17,34 @@ export interface Lease {
   release(): Promise<void>;
 }
 
-const ownerSchema = z.object({ pid: z.int(), host: z.string(), birth: z.string().nullable() });
+export interface LeaseOptions {
+  readonly fs?: CommitFs;
+  /** For folders that several machines share. */
+  readonly expiry?: {
+    readonly clock: Clock;
+    /** Default 60 s; renewed three times in it. */
+    readonly ttlMs?: number;
+  };
+}
+
+const TTL_MS = 60_000;
+
+const ownerSchema = z.object({
+  pid: z.int(),
+  host: z.string(),
+  birth: z.string().nullable(),
+  /** Of a lease with an expiry. */
+  renewed: z.string().optional(),
+  ttlMs: z.int().min(1).optional(),
+});
+type Owner = z.infer<typeof ownerSchema>;
 
 /** Leases of this process: its own pid in a file says nothing about whether it still holds it. */
 const held = new Set<string>();
 
 /** @throws StillhouseError environment (exit code 5) when a living process, this one too, holds it. */
-export async function takeLease(path: string, fs: CommitFs = nodeFs): Promise<Lease> {
-  const taken = await tryLease(path, fs);
+export async function takeLease(path: string, options: LeaseOptions = {}): Promise<Lease> {
+  const taken = await tryLease(path, options);
   if ('owner' in taken) throw busy(path, taken.owner);
   return taken;
 }
@@ -31,14 +52,15 @@ export async function takeLease(path: string, fs: CommitFs = nodeFs): Promise<Le
 /** The lease, or the living process that holds it. @throws StillhouseError environment when the folder cannot be used. */
 export async function tryLease(
   path: string,
-  fs: CommitFs = nodeFs,
+  options: LeaseOptions = {},
 ): Promise<Lease | { readonly owner: ProcessIdentity }> {
+  const { fs = nodeFs, expiry } = options;
   const key = resolve(path);
   const mine = thisProcess();
   if (held.has(key)) return { owner: mine };
   held.add(key);
   try {
-    const owner = await settle(path, mine, fs);
+    const owner = await settle(path, { mine, fs, expiry });
     if (owner !== null) {
       held.delete(key);
       return { owner };
@@ -47,13 +69,35 @@ export async function tryLease(
     held.delete(key);
     throw error;
   }
+  const isOurs = async (): Promise<boolean> => {
+    const owner = await readOwner(path, fs);
+    return owner !== null && owner.host === mine.host && owner.pid === mine.pid && owner.birth === mine.birth;
+  };
+  let renewing: Promise<void> = Promise.resolve();
+  const renew = async (): Promise<void> => {
+    // one that was taken over, because this process stood still for too long, is another's now
+    if (await isOurs()) await writeAtomic(path, ownerText(mine, expiry), fs);
+  };
+  const timer =
+    expiry &&
+    setInterval(
+      () => {
+        // a renewal that fails is made up for by the next
+        renewing = renew().catch((error: unknown) => {
+          if (!(error instanceof Error)) throw error;
+        });
+      },
+      (expiry.ttlMs ?? TTL_MS) / 3,
+    ).unref();
   let released = false;
   return {
     release: async () => {
       if (released) return;
       released = true;
+      clearInterval(timer);
+      await renewing;
       try {
-        await fs.remove(path);
+        if (expiry === undefined || (await isOurs())) await fs.remove(path);
       } catch (error) {
         throw asStoreFailure(error, path);
       } finally {
@@ -63,7 +107,9 @@ export async function tryLease(
   };
 }
 
-/** Null when the lease is ours, else the living process that holds it. */
+const ownerText = (mine: ProcessIdentity, expiry: LeaseOptions['expiry']): string =>
+  JSON.stringify(expiry ? { ...mine, renewed: expiry.clock.nowIso(), ttlMs: expiry.ttlMs ?? TTL_MS } : mine);
+
 export interface WaitOptions {
   readonly timer: Timer;
   readonly signal: AbortSignal;
@@ -83,7 +129,7 @@ export async function awaitLease(path: string, options: WaitOptions, fs: CommitF
   let seen: unknown;
   let seenAtMs = timer.elapsedMs();
   for (let look = 0; ; look++) {
-    const taken = await tryLease(path, fs);
+    const taken = await tryLease(path, { fs });
     if (!('owner' in taken)) return taken;
     if (look === 0) options.onWait(taken.owner);
     const progress = await options.progress();
@@ -93,23 +139,32 @@ export async function awaitLease(path: string, options: WaitOptions, fs: CommitF
   }
 }
 
-async function settle(path: string, mine: ProcessIdentity, fs: CommitFs): Promise<ProcessIdentity | null> {
-  const file = JSON.stringify(mine);
+interface Claim {
+  readonly mine: ProcessIdentity;
+  readonly fs: CommitFs;
+  readonly expiry: LeaseOptions['expiry'];
+}
+
+/** Null when the lease is ours, else the living process that holds it. */
+async function settle(path: string, { mine, fs, expiry }: Claim): Promise<ProcessIdentity | null> {
+  const file = ownerText(mine, expiry);
+  const isHeld = (owner: Owner | null): owner is Owner =>
+    owner !== null && isHeldBy(owner, mine) && !isOver(owner, expiry?.clock);
   for (let attempt = 0; attempt < 10; attempt++) {
     if (await writeIfAbsent(path, file, fs)) return null;
     const owner = await readOwner(path, fs);
-    if (owner !== null && isHeldBy(owner, mine)) return owner;
+    if (isHeld(owner)) return owner;
     const takeOver = `${path}.takeover`;
     if (!(await writeIfAbsent(takeOver, file, fs))) {
       const other = await readOwner(takeOver, fs);
-      if (other !== null && isHeldBy(other, mine)) return other;
+      if (isHeld(other)) return other;
       await fs.remove(takeOver);
       continue;
     }
     try {
       // read again: whoever held the take-over file before may have put a living owner's file here
       const found = await readOwner(path, fs);
-      if (found !== null && isHeldBy(found, mine)) return found;
+      if (isHeld(found)) return found;
       await fs.remove(path);
       if (await writeIfAbsent(path, file, fs)) return null;
     } finally {
@@ -124,8 +179,14 @@ function isHeldBy(owner: ProcessIdentity, mine: ProcessIdentity): boolean {
   return !self && mayLive(owner);
 }
 
+/** A clock that was set back only makes others' leases last longer. */
+function isOver({ host, renewed, ttlMs }: Owner, clock: Clock | undefined): boolean {
+  if (clock === undefined || renewed === undefined || ttlMs === undefined) return false;
+  return host !== thisProcess().host && Date.parse(clock.nowIso()) - Date.parse(renewed) > ttlMs;
+}
+
 /** Null when the file is gone or holds no owner. */
-async function readOwner(path: string, fs: CommitFs): Promise<ProcessIdentity | null> {
+async function readOwner(path: string, fs: CommitFs): Promise<Owner | null> {
   try {
     const parsed = ownerSchema.safeParse(JSON.parse(Buffer.from(await fs.read(path)).toString('utf8')));
     return parsed.success ? parsed.data : null;

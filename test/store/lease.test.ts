@@ -118,7 +118,9 @@ describe('a lease', () => {
   it('can be asked for again after any call failed', async () => {
     for (let failAt = 1; failAt <= 4; failAt++) {
       const path = join(await tempFolder(), '.lease');
-      await expect(takeLease(path, failingFs({ failAt }))).rejects.toEqual(failing(5, { got: 'ENOSPC' }));
+      await expect(takeLease(path, { fs: failingFs({ failAt }) })).rejects.toEqual(
+        failing(5, { got: 'ENOSPC' }),
+      );
       await (await takeLease(path)).release();
     }
   });
@@ -127,11 +129,63 @@ describe('a lease', () => {
     const { path } = await ownerFile({ pid: deadPid(), host, birth: null });
     // makeFolder, writeNew, link, remove of the staging file, read of the owner
     const unreadable = failingFs({ failAt: 5, code: 'EACCES' });
-    await expect(takeLease(path, unreadable)).rejects.toEqual(failing(5, { what: 'no permission' }));
+    await expect(takeLease(path, { fs: unreadable })).rejects.toEqual(failing(5, { what: 'no permission' }));
     expect(unreadable.calls.at(-1)).toBe('read');
     const fs = failingFs({ failAt: 6, code: 'EROFS' });
-    const lease = await takeLease(join(await tempFolder(), '.lease'), fs);
+    const lease = await takeLease(join(await tempFolder(), '.lease'), { fs });
     await expect(lease.release()).rejects.toEqual(failing(5, { got: 'EROFS' }));
+  });
+});
+
+describe('a lease with an expiry', () => {
+  const now = '2026-01-01T00:01:00.001Z';
+  const clock = { elapsedMs: () => 0, nowIso: () => now };
+  const foreign = { pid: 7, host: 'another-machine', birth: '1' };
+  const renewedAt = (renewed: string) => ({ ...foreign, renewed, ttlMs: 60_000 });
+
+  it('of another machine is taken over once it was not renewed for its time to live', async () => {
+    const { folder, path } = await ownerFile(renewedAt('2026-01-01T00:00:00.000Z'));
+    await expect(takeLease(path)).rejects.toEqual(busy(7, path, 'another-machine'));
+    const lease = await takeLease(path, { expiry: { clock } });
+    expect(await ownerOf(path)).toEqual({ ...thisProcess(), renewed: now, ttlMs: 60_000 });
+    await lease.release();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it.each([
+    ['renewed a time to live ago', '2026-01-01T00:00:00.001Z'],
+    ['renewed in what our clock calls the future', '2027-01-01T00:00:00.000Z'],
+  ])('of another machine, %s, is refused', async (_, renewed) => {
+    const { path } = await ownerFile(renewedAt(renewed));
+    await expect(takeLease(path, { expiry: { clock } })).rejects.toEqual(busy(7, path, 'another-machine'));
+  });
+
+  it('of a living process of this machine is refused however old it is', async () => {
+    const { path } = await ownerFile({
+      ...renewedAt('2020-01-01T00:00:00.000Z'),
+      pid: process.ppid,
+      host,
+      birth: null,
+    });
+    await expect(takeLease(path, { expiry: { clock } })).rejects.toEqual(busy(process.ppid, path));
+  });
+
+  it('is renewed while it is held, and left alone once another has taken it over', async () => {
+    const path = join(await tempFolder(), '.lease');
+    let ms = 0;
+    const ticking = { elapsedMs: () => 0, nowIso: () => new Date(ms++).toISOString() };
+    const lease = await takeLease(path, { expiry: { clock: ticking, ttlMs: 30 } });
+    const first = await ownerOf(path);
+    await vi.waitFor(async () => expect(await ownerOf(path)).not.toEqual(first));
+    // a renewal that is under way may still put its file here once
+    await vi.waitFor(async () => {
+      await writeFile(path, JSON.stringify(foreign));
+      const renewals = ms;
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      expect(ms).toBe(renewals);
+    });
+    await lease.release();
+    expect(await ownerOf(path)).toEqual(foreign);
   });
 });
 
