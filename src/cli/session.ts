@@ -28,7 +28,7 @@ export interface SessionInput {
 /** Runs a pipeline, or prints its plan, and reports on stdout. */
 export async function runSession(input: SessionInput): Promise<void> {
   const { file, path, options, command, signal } = input;
-  const pipeline = bindPipeline(file, STAGES, path);
+  const pipeline = await bindPipeline(file, STAGES, path);
   const print = progressPrinter(standardError(), machineClock);
   const started = machineClock.nowIso();
   const place = await openCachePlace(cacheNameOf(options, pipeline.cache), options);

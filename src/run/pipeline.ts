@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { StillhouseError } from '../core/failure.ts';
 import { nearestNames } from '../core/nearest-names.ts';
 import { readCheckedYaml } from '../format/checked-yaml.ts';
-import type { AnyStage, BoundStage } from './stage.ts';
+import type { AnyStage, BoundStage, StageLoaders } from './stage.ts';
 
 const pipelineSchema = z.strictObject({
   version: z.literal(1),
@@ -45,12 +45,17 @@ export function readPipelineFile(path: string): Promise<PipelineFile> {
   return readCheckedYaml(path, { schema: pipelineSchema, noun: 'pipeline file' });
 }
 
-/** Binds a pipeline's stages to their code and sorts them. */
-export function bindPipeline(file: PipelineFile, stages: readonly AnyStage[], path: string): Pipeline {
-  const known = new Map(stages.map((stage) => [stage.name, stage]));
-  const nodes = file.stages.map(({ id, stage: name, with: params }, i): PipelineNode => {
-    const stage = known.get(name);
-    if (!stage)
+/** Loads the code of a pipeline's stages, binds them to it and sorts them. */
+export async function bindPipeline(
+  file: PipelineFile,
+  stages: StageLoaders,
+  path: string,
+): Promise<Pipeline> {
+  const known = new Map(Object.entries(stages));
+  const nodes: PipelineNode[] = [];
+  for (const [i, { id, stage: name, with: params }] of file.stages.entries()) {
+    const load = known.get(name);
+    if (!load)
       throw new StillhouseError({
         kind: 'bad-input',
         what: 'a pipeline names an unknown stage',
@@ -59,8 +64,9 @@ export function bindPipeline(file: PipelineFile, stages: readonly AnyStage[], pa
         got: name,
         next: `did you mean "${nearestNames(name, known.keys(), 1)[0] ?? ''}"?`,
       });
-    return { id, stage, bound: stage.bind(params, `${path} /stages/${i}/with`) };
-  });
+    const stage = await load();
+    nodes.push({ id, stage, bound: stage.bind(params, `${path} /stages/${i}/with`) });
+  }
   return {
     name: file.name,
     seed: file.seed,

@@ -96,6 +96,9 @@ export interface AnyStage {
   readonly bind: (raw: unknown, where: string) => BoundStage;
 }
 
+/** Stages by name, in the order in which people are told of them; each is loaded when it is asked for. */
+export type StageLoaders = Readonly<Record<string, () => Promise<AnyStage>>>;
+
 export interface BoundStage {
   readonly params: Json;
   readonly inputs: readonly string[];

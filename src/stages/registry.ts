@@ -1,25 +1,15 @@
-/** Every stage that a pipeline file can name. */
-import type { AnyStage } from '../run/stage.ts';
-import { auditStage } from './audit-stage.ts';
-import { calibrateStage } from './calibrate-stage.ts';
-import { cacheStage } from './cache-stage.ts';
-import { curateStage } from './curate-stage.ts';
-import { evaluateStage } from './evaluate-stage.ts';
-import { gateStage } from './gate-stage.ts';
-import { impactStage } from './impact-stage.ts';
-import { indexStage } from './index-stage.ts';
-import { statisticsStage } from './statistics-stage.ts';
-import { trainStage } from './train-stage.ts';
+/** Every stage that a pipeline file can name. Loaded when one names it: training alone brings megabytes of code. */
+import type { StageLoaders } from '../run/stage.ts';
 
-export const STAGES: readonly AnyStage[] = [
-  indexStage,
-  auditStage,
-  calibrateStage,
-  gateStage,
-  impactStage,
-  curateStage,
-  cacheStage,
-  statisticsStage,
-  trainStage,
-  evaluateStage,
-];
+export const STAGES: StageLoaders = {
+  index: async () => (await import('./index-stage.ts')).indexStage,
+  audit: async () => (await import('./audit-stage.ts')).auditStage,
+  calibrate: async () => (await import('./calibrate-stage.ts')).calibrateStage,
+  gate: async () => (await import('./gate-stage.ts')).gateStage,
+  impact: async () => (await import('./impact-stage.ts')).impactStage,
+  curate: async () => (await import('./curate-stage.ts')).curateStage,
+  cache: async () => (await import('./cache-stage.ts')).cacheStage,
+  statistics: async () => (await import('./statistics-stage.ts')).statisticsStage,
+  train: async () => (await import('./train-stage.ts')).trainStage,
+  evaluate: async () => (await import('./evaluate-stage.ts')).evaluateStage,
+};

@@ -219,7 +219,7 @@ describe('the folder of a run', () => {
     script.beforeDone = async (id) => {
       if (id !== 'a') return;
       const options = fakeOptions({ out, script, nodes: CHAIN });
-      await runPipeline(fakePipeline({ script, nodes: CHAIN }), options).catch((error: unknown) =>
+      await runPipeline(await fakePipeline({ script, nodes: CHAIN }), options).catch((error: unknown) =>
         second.push(error),
       );
     };
@@ -229,7 +229,7 @@ describe('the folder of a run', () => {
   });
 
   it('and the cache may not lie in each other', async () => {
-    const pipeline = fakePipeline({ script, nodes: CHAIN });
+    const pipeline = await fakePipeline({ script, nodes: CHAIN });
     const options = fakeOptions({ out, script, nodes: CHAIN });
     for (const cacheRoot of [out, join(out, 'fake'), join(out, 'fake', 'cache')])
       for (const start of [runPipeline, planPipeline])
@@ -261,7 +261,9 @@ describe('the folder of a run', () => {
 
 describe('a dry run', () => {
   const plan = (nodes: readonly FakeNode[]) =>
-    planPipeline(fakePipeline({ script, nodes }), fakeOptions({ out, script, nodes }));
+    fakePipeline({ script, nodes }).then((pipeline) =>
+      planPipeline(pipeline, fakeOptions({ out, script, nodes })),
+    );
   const states = async (nodes: readonly FakeNode[]) =>
     (await plan(nodes)).map(({ id, state }) => `${id} ${state}`);
 

@@ -7,7 +7,7 @@ import { sha256 } from '../../src/core/digest.ts';
 import type { RunEvent } from '../../src/run/events.ts';
 import { type RunOptions, type RunResult, runPipeline } from '../../src/run/execute.ts';
 import { bindPipeline } from '../../src/run/pipeline.ts';
-import { type AnyStage, type StageContext, asAnyStage } from '../../src/run/stage.ts';
+import { type StageLoaders, type StageContext, asAnyStage } from '../../src/run/stage.ts';
 
 const params = z.strictObject({
   from: z.array(z.string()).default([]),
@@ -39,43 +39,42 @@ export const newScript = (): Script => ({
 const idOf = (context: StageContext): string => context.folder.slice(context.folder.lastIndexOf('/') + 1);
 
 /** A stage named `write`: joins the files of its inputs, adds its text, leaves `out.txt`. */
-export function fakeStages(script: Script): AnyStage[] {
-  return [
-    asAnyStage({
-      name: 'write',
-      version: script.version,
-      params,
-      inputs: ({ from }) => from,
-      sources: () => Promise.resolve({ source: script.source }),
-      plan: (given, inputs) =>
-        Promise.resolve({ given, folders: given.from.map((id) => inputs.get(id)!.folder) }),
-      describe: ({ given }) => ({ joins: given.from.length }),
-      execute: async ({ given, folders }, context) => {
-        script.ran.push(idOf(context));
-        const read = await Promise.all(folders.map((folder) => readFile(join(folder, 'out.txt'), 'utf8')));
-        const text = [...read, given.text].join('');
-        await mkdir(context.folder, { recursive: true });
-        await writeFile(join(context.folder, 'out.txt'), text);
-        context.events.progress(1, 2, 'letters');
-        context.events.note('half way');
-        await script.beforeDone(idOf(context), context);
-        return {
-          seen: 3,
-          kept: script.unbalanced ? 3 : 2,
-          rejected: { 'too-short': 1 },
-          outputs: [
-            {
-              name: 'text',
-              path: 'out.txt',
-              digest: sha256(text),
-              files: [{ path: 'out.txt', sizeBytes: Buffer.byteLength(text) }],
-            },
-          ],
-          facts: { length: text.length },
-        };
-      },
-    }),
-  ];
+export function fakeStages(script: Script): StageLoaders {
+  const write = asAnyStage({
+    name: 'write',
+    version: script.version,
+    params,
+    inputs: ({ from }) => from,
+    sources: () => Promise.resolve({ source: script.source }),
+    plan: (given, inputs) =>
+      Promise.resolve({ given, folders: given.from.map((id) => inputs.get(id)!.folder) }),
+    describe: ({ given }) => ({ joins: given.from.length }),
+    execute: async ({ given, folders }, context) => {
+      script.ran.push(idOf(context));
+      const read = await Promise.all(folders.map((folder) => readFile(join(folder, 'out.txt'), 'utf8')));
+      const text = [...read, given.text].join('');
+      await mkdir(context.folder, { recursive: true });
+      await writeFile(join(context.folder, 'out.txt'), text);
+      context.events.progress(1, 2, 'letters');
+      context.events.note('half way');
+      await script.beforeDone(idOf(context), context);
+      return {
+        seen: 3,
+        kept: script.unbalanced ? 3 : 2,
+        rejected: { 'too-short': 1 },
+        outputs: [
+          {
+            name: 'text',
+            path: 'out.txt',
+            digest: sha256(text),
+            files: [{ path: 'out.txt', sizeBytes: Buffer.byteLength(text) }],
+          },
+        ],
+        facts: { length: text.length },
+      };
+    },
+  });
+  return { write: () => Promise.resolve(write) };
 }
 
 export interface FakeNode {
@@ -128,6 +127,6 @@ export async function runFakes(
 ): Promise<{ result: RunResult; ran: string[]; events: RunEvent[] }> {
   const events: RunEvent[] = [];
   run.script.ran.length = 0;
-  const result = await runPipeline(fakePipeline(run), fakeOptions(run, events));
+  const result = await runPipeline(await fakePipeline(run), fakeOptions(run, events));
   return { result, ran: [...run.script.ran], events };
 }

@@ -68,7 +68,7 @@ export async function smallRun(
   workers = 2,
 ): Promise<SmallRun> {
   const file: PipelineFile = { version: 1, name: 'small', seed, cache: 'cache', stages };
-  const pipeline = bindPipeline(file, STAGES, join(folder, 'small.yaml'));
+  const pipeline = await bindPipeline(file, STAGES, join(folder, 'small.yaml'));
   const events: RunEvent[] = [];
   const run = {
     outRoot: join(folder, 'out'),
