@@ -1,5 +1,6 @@
 /** Runs the fill of a planned cache: opens the teachers that are needed and the threads, and closes them again. */
 import { type FillResult, type GroupEngine, fillCache } from '../cache/fill.ts';
+import { unitTargets } from '../cache/fill/open-unit.ts';
 import { sharesOf, usageText } from '../cache/fill/usage.ts';
 import { needsStatistics } from '../cache/codecs/codec.ts';
 import { openSpaceCodec } from '../cache/codecs/open-space-codec.ts';
@@ -12,11 +13,12 @@ import type { Json } from '../core/canonical-json.ts';
 import { runsFromSource } from '../core/threads/compiled-entry.ts';
 import type { StageContext } from '../run/stage.ts';
 import { mosaicSession } from '../teachers/mosaic/mosaic-session.ts';
-import { openEngines } from '../teachers/open-engines.ts';
+import { cpuEnginesFor, openEngines } from '../teachers/open-engines.ts';
 import type { LoadedTeacher } from '../teachers/registry.ts';
 import { resolveDevices } from '../teachers/resolve-devices.ts';
 import { type RenderPool, inlineRenderPool, rendererOf, threadRenderPool } from '../teachers/render-pool.ts';
 import type { TeacherManifest } from '../teachers/teacher-manifest.ts';
+import { presenceOf } from '../teachers/weights-presence.ts';
 import { type OpenDataset, decoderOf, placesIn } from './dataset-access.ts';
 
 export interface PlannedGroup {
@@ -51,8 +53,14 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
     context.events.note(
       `recovered after an interruption: ${opened.adopted} finished parts adopted, ${opened.quarantined} broken ones set aside`,
     );
+  const { memoryLimitBytes } = context;
+  const cpuEngines = cpuEnginesFor({
+    weightsBytes: await weightsBytesOf(needed),
+    memoryLimitBytes,
+    targets: cache.units.reduce((sum, unit) => sum + unitTargets(unit), 0),
+  });
   const renderers = renderPool(needed, plan.datasets, context.workers);
-  const engines = openEngines({ devices, memoryLimitBytes: context.memoryLimitBytes });
+  const engines = openEngines({ devices, memoryLimitBytes, cpuEngines });
   try {
     const sessions: GroupEngine[] = [];
     for (const { group, teacher } of needed) {
@@ -80,6 +88,12 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
     await renderers.close();
     await opened.writer.abandon();
   }
+}
+
+/** As an engine holds them: once per teacher and size. */
+async function weightsBytesOf(groups: readonly PlannedGroup[]): Promise<number> {
+  const presences = await Promise.all(groups.map(({ teacher }) => presenceOf(teacher)));
+  return presences.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
 }
 
 /** Of the spaces whose codec is built from statistics: opened once, for every unit. */

@@ -11,7 +11,7 @@ import { usualSizes } from './list-teachers.ts';
 import { identifyTeacher, openTeacher } from './open-teacher.ts';
 import { viewRenderer } from './preprocess.ts';
 import type { LoadedTeacher } from './registry.ts';
-import { acceptsSize, cellPxOf } from './teacher-manifest.ts';
+import { acceptsSize, cellPxOf } from './input-sizes.ts';
 import type { RuntimeClass, TapShape, TeacherSession } from './teacher.ts';
 import { type ValueRange, valueRange } from './value-range.ts';
 import { presenceOf } from './weights-presence.ts';

@@ -2,7 +2,8 @@
 import { KEY_BYTES, VIEW_BYTES, rowBytesOf } from '../format/tensor-part.ts';
 import { isPermissive } from './licences.ts';
 import type { LoadedTeacher } from './registry.ts';
-import { type TeacherManifest, acceptsSize, cellPxOf } from './teacher-manifest.ts';
+import { acceptsSize, cellPxOf } from './input-sizes.ts';
+import type { TeacherManifest } from './teacher-manifest.ts';
 import { type WeightsPresence, presenceOf } from './weights-presence.ts';
 
 export interface TeacherLine {

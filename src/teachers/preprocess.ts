@@ -12,7 +12,8 @@ import type { RgbImage } from '../images/rgb-image.ts';
 import { tensorWriter } from '../images/to-planar.ts';
 import type { View } from '../images/view.ts';
 import { inputGeometry } from './input-geometry.ts';
-import { type TeacherManifest, acceptsSize } from './teacher-manifest.ts';
+import { acceptsSize } from './input-sizes.ts';
+import type { TeacherManifest } from './teacher-manifest.ts';
 
 /** Raised whenever the same image would give other input. */
 const PREPROCESS_VERSION = 3;

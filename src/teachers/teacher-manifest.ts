@@ -199,18 +199,3 @@ export type SpatialTap = NonNullable<TeacherManifest['spatial']>;
 export function readTeacherManifest(path: string): Promise<TeacherManifest> {
   return readCheckedYaml(path, { schema: teacherManifestSchema, noun: 'teacher manifest' });
 }
-
-/** Input pixels per cell of the spatial map, along each side. */
-export function cellPxOf(tap: SpatialTap): number {
-  const cellPx = tap.patchPx ?? tap.stridePx;
-  if (cellPx === undefined) throw new Error('internal: a spatial tap without stride or patch');
-  return cellPx;
-}
-
-/** Whether the teacher takes square inputs of this side. */
-export function acceptsSize(manifest: TeacherManifest, sidePx: number): boolean {
-  const sizes = manifest.input.sizesPx;
-  if ('multipleOf' in sizes)
-    return sidePx >= sizes.min && sidePx <= sizes.max && sidePx % sizes.multipleOf === 0;
-  return sizes.includes(sidePx);
-}

@@ -6,12 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { sha256OfFile } from '../../src/core/digest.ts';
 import { checkYaml } from '../../src/format/checked-yaml.ts';
-import {
-  acceptsSize,
-  cellPxOf,
-  readTeacherManifest,
-  teacherManifestSchema,
-} from '../../src/teachers/teacher-manifest.ts';
+import { acceptsSize, cellPxOf } from '../../src/teachers/input-sizes.ts';
+import { readTeacherManifest, teacherManifestSchema } from '../../src/teachers/teacher-manifest.ts';
 import { publishedSchema } from '../images/published-schema.ts';
 
 const folder = 'manifests/teachers';

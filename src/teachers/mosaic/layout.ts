@@ -4,7 +4,8 @@
  * would cost a whole canvas. All figures of one mosaic, pure.
  */
 import { StillhouseError } from '../../core/failure.ts';
-import { type TeacherManifest, acceptsSize, cellPxOf } from '../teacher-manifest.ts';
+import { acceptsSize, cellPxOf } from '../input-sizes.ts';
+import type { TeacherManifest } from '../teacher-manifest.ts';
 
 export interface MosaicLayout {
   readonly tilesPerSide: number;

@@ -3,7 +3,8 @@
  * summary: that of a canvas would mix its pictures, which is why mosaic teachers must have summary weight 0 (distillation.md §3.2).
  */
 import type { Json } from '../../core/canonical-json.ts';
-import { type TeacherManifest, cellPxOf } from '../teacher-manifest.ts';
+import { cellPxOf } from '../input-sizes.ts';
+import type { TeacherManifest } from '../teacher-manifest.ts';
 import type { TeacherSession } from '../teacher.ts';
 import {
   type CanvasForm,
