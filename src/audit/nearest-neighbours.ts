@@ -34,6 +34,8 @@ export interface NeighbourSearch {
   readonly executionProviders?: readonly ort.InferenceSession.ExecutionProviderConfig[];
   /** Threads of the engine within one tile; its own choice when absent. */
   readonly threads?: number;
+  /** An open session of {@link openNeighbourSession}, for many small searches; the two options above are then its own. */
+  readonly session?: ort.InferenceSession;
   /** Sizes of a tile; the result does not depend on them. */
   readonly tile?: { readonly queryRows: number; readonly baseRows: number };
 }
@@ -66,10 +68,7 @@ export async function nearestNeighbours(search: NeighbourSearch): Promise<Neighb
   );
   const unusableBase: number[] = [];
   const top = new RunningTopk(queryCount, k);
-  const session = await ort.InferenceSession.create(matmulTopkGraph(), {
-    executionProviders: [...(search.executionProviders ?? ['cpu'])],
-    ...(search.threads === undefined ? {} : { intraOpNumThreads: search.threads }),
-  });
+  const session = search.session ?? (await openNeighbourSession(search));
   try {
     const tiles = baseTiles(blocksOf(search.base), {
       dim,
@@ -86,7 +85,7 @@ export async function nearestNeighbours(search: NeighbourSearch): Promise<Neighb
       }
     }
   } finally {
-    await session.release();
+    if (search.session === undefined) await session.release();
   }
   const unusableQueries = [...queryScale.keys()].filter((i) => queryScale[i] === 0);
   return {
@@ -94,6 +93,17 @@ export async function nearestNeighbours(search: NeighbourSearch): Promise<Neighb
     ...top.result(),
     unusable: { queries: unusableQueries, base: unusableBase.sort((a, b) => a - b) },
   };
+}
+
+/** To be released by whoever opened it. */
+export function openNeighbourSession({
+  executionProviders = ['cpu'],
+  threads,
+}: Pick<NeighbourSearch, 'executionProviders' | 'threads'> = {}): Promise<ort.InferenceSession> {
+  return ort.InferenceSession.create(matmulTopkGraph(), {
+    executionProviders: [...executionProviders],
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+  });
 }
 
 interface TileStep {

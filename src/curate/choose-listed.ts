@@ -20,8 +20,8 @@ export const licenceSchema = z.union([
 ]);
 export type LicencePolicy = z.infer<typeof licenceSchema>;
 
-/** What an entry is matched against; also of images that an earlier curation removed, which an entry may still name. */
-export type ListedImage = Pick<ImageRow, 'id' | 'uri' | 'source'>;
+/** What an entry is matched against; also of images that an earlier curation removed, which a policy may still name. */
+export type ListedImage = Pick<ImageRow, 'id' | 'uri' | 'source' | 'label' | 'licence'>;
 
 export interface ListInput {
   readonly rows: readonly ImageRow[];

@@ -11,7 +11,7 @@ import type { DuplicateGroup } from '../audit/duplicate-groups.ts';
 import { type EvidencePair, type Threshold, meets } from '../audit/evidence.ts';
 import type { ImageId } from '../core/ids.ts';
 import type { ImageRow } from '../images/image-row.ts';
-import { type BalancePolicy, type KeptImage, balance } from './balance.ts';
+import { checkMix } from './balance.ts';
 import {
   type LicencePolicy,
   type ListEntry,
@@ -33,9 +33,10 @@ import {
 } from './ledger.ts';
 import { removeNearDuplicates } from './remove-near-duplicates.ts';
 import { removeRepeats } from './remove-repeats.ts';
+import { type FeatureAccess, type SelectPolicy, type SelectedImage, selectImages } from './select-images.ts';
 import type { EvaluationEvidence } from './thresholds.ts';
 
-export interface CuratePolicy {
+export interface CuratePolicy extends SelectPolicy {
   readonly include: readonly ListEntry[];
   readonly exclude: readonly ListEntry[];
   /** Null: any. */
@@ -45,8 +46,6 @@ export interface CuratePolicy {
   readonly decontaminate: readonly Threshold[];
   /** Evidence between train images at one of these makes them duplicates. */
   readonly deduplicate: readonly Threshold[];
-  readonly balance: BalancePolicy;
-  readonly seed: number;
 }
 
 /** What a search found about some images of the set. */
@@ -58,7 +57,7 @@ export interface FoundEvidence {
   readonly unusable: ReadonlyMap<ImageId, string>;
 }
 
-export interface CurateInput {
+export interface CurateInput extends FeatureAccess {
   /** The train side. */
   readonly rows: readonly ImageRow[];
   readonly policy: CuratePolicy;
@@ -74,7 +73,7 @@ export interface CurateInput {
 
 export interface Curation {
   /** Ascending by id. */
-  readonly kept: readonly KeptImage[];
+  readonly kept: readonly SelectedImage[];
   /** By reason, image, uri. */
   readonly ledger: readonly CurateLedgerRow[];
   readonly counts: CurateCounts;
@@ -91,6 +90,7 @@ export async function curate(input: CurateInput): Promise<Curation> {
     ledger.push(...rejected);
     return byId(kept);
   };
+  checkMix(policy.balance, [...input.rows, ...(input.removedBefore ?? [])]);
   const single = after(removeRepeats(input.rows, input.keep ?? keepLargest));
   const listed = after(chooseListed({ ...input, ...policy, rows: single }));
   const licensed = policy.licences === null ? listed : after(chooseLicensed(listed, policy.licences));
@@ -111,21 +111,20 @@ export async function curate(input: CurateInput): Promise<Curation> {
     const step = await separate(pool);
     pool = after(step);
     if (step.rejected.length > 0) continue;
-    const balanced = balance({ rows: pool, policy: policy.balance, seed: policy.seed });
+    const selected = await selectImages(pool, policy, input);
     // a smaller set may show what the larger hid; where nothing was taken away it was just searched
-    const last =
-      balanced.rejected.length === 0 ? null : await separate(byId(balanced.kept.map(({ row }) => row)));
+    const last = selected.rejected.length === 0 ? null : await separate(selected.kept.map(({ row }) => row));
     if (last !== null && last.rejected.length > 0) {
       const gone = new Set(last.rejected.map(({ imageId }) => imageId));
       ledger.push(...last.rejected);
       pool = pool.filter(({ id }) => !gone.has(id));
       continue;
     }
-    ledger.push(...balanced.rejected);
+    ledger.push(...selected.rejected);
     return {
-      kept: balanced.kept,
+      kept: selected.kept,
       ledger: sortedLedger(ledger),
-      counts: countsOf(input.rows.length, balanced.kept.length, ledger),
+      counts: countsOf(input.rows.length, selected.kept.length, ledger),
       groups,
       labelConflicts,
       searches,

@@ -62,6 +62,8 @@ export interface CurateLedgerRow extends LedgerRow {
   readonly step: CurateStep;
   readonly reason: CurateReason;
   readonly source: string;
+  readonly label: string | null;
+  readonly licence: string;
   /** What was measured, where it is one number: a distance, a cosine, a size. */
   readonly value: number | null;
   /** The cut that it was held against: `phash distance <= 4`. */
@@ -90,6 +92,8 @@ export function rejection(row: ImageRow, why: Rejection): CurateLedgerRow {
     reason: why.reason,
     detail: why.detail,
     source: row.source,
+    label: row.label,
+    licence: row.licence,
     value: why.value ?? null,
     threshold: why.threshold ?? null,
     other: why.other ?? null,

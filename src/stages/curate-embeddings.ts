@@ -31,12 +31,18 @@ export interface LevelSource {
   load(dataset: OpenDataset): Promise<Matrix>;
 }
 
-export function levelSources(
-  spaces: readonly NamedSpace[],
-  files: readonly CurateEmbeddings[],
-  context: StageContext,
-  copy: readonly string[],
-): LevelSource[] {
+export function levelSources({
+  spaces,
+  files,
+  context,
+  copy,
+}: {
+  readonly spaces: readonly NamedSpace[];
+  readonly files: readonly CurateEmbeddings[];
+  readonly context: StageContext;
+  /** Teachers that recognise copies. */
+  readonly copy: readonly string[];
+}): LevelSource[] {
   const cached = cachedSources(spaces, context, copy).map((source): LevelSource => ({
     level: source.level,
     load: async ({ rows }) => usableOnly(await source.load('train', rows)),
@@ -105,4 +111,15 @@ function usableOnly(matrix: Matrix): Matrix {
     if (!row.every(Number.isFinite)) row.fill(0);
   }
   return matrix;
+}
+
+export function otherDimension(where: string, wanted: number, got: number): StillhouseError {
+  return new StillhouseError({
+    kind: 'bad-input',
+    what: 'embeddings of two sets have different dimensions',
+    where,
+    wanted: `${wanted} dimensions, as the training set has`,
+    got: String(got),
+    next: 'embed both sets with one model',
+  });
 }

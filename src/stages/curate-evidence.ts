@@ -7,7 +7,6 @@ import { exactPairsAcross, exactPairsWithin } from '../audit/exact-pairs.ts';
 import { hashPairsAcross, hashPairsWithin } from '../audit/hash-pairs.ts';
 import { pairsAbove } from '../audit/pairs-above.ts';
 import { teacherPairsAcross, teacherPairsWithin } from '../audit/teacher-pairs.ts';
-import { StillhouseError } from '../core/failure.ts';
 import type { ImageId } from '../core/ids.ts';
 import type { FoundEvidence } from '../curate/curate.ts';
 import type { EvaluationEvidence } from '../curate/thresholds.ts';
@@ -16,7 +15,7 @@ import type { RgbImage } from '../images/rgb-image.ts';
 import { type ImageHashes, hashOf, variantsOf } from './audit-hashes.ts';
 import { verifiedPairs } from './audit-verify.ts';
 import { centre } from './cached-spaces.ts';
-import type { LevelSource } from './curate-embeddings.ts';
+import { type LevelSource, otherDimension } from './curate-embeddings.ts';
 import type { OpenDataset } from './dataset-access.ts';
 import type { Matrix } from './embedding-files.ts';
 
@@ -131,15 +130,7 @@ async function loadLevel(source: LevelSource, options: EvidenceOptions): Promise
   const evaluations: Matrix[] = [];
   for (const set of across === null ? [] : options.evaluations) {
     const matrix = await source.load(set);
-    if (matrix.dim !== train.dim)
-      throw new StillhouseError({
-        kind: 'bad-input',
-        what: 'embeddings of two sets have different dimensions',
-        where: `${source.level}, ${set.from}`,
-        wanted: `${train.dim} dimensions, as the training set has`,
-        got: String(matrix.dim),
-        next: 'embed both sets with one model',
-      });
+    if (matrix.dim !== train.dim) throw otherDimension(`${source.level}, ${set.from}`, train.dim, matrix.dim);
     evaluations.push(matrix);
   }
   return {

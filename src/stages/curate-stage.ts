@@ -3,31 +3,33 @@
  * evidence, so it needs no audit; one that ran on the same images only spares it the decoding.
  */
 import { z } from 'zod';
+import { PERCEPTUAL_HASH_VERSION } from '../audit/perceptual-hash.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { digestOf } from '../core/digest.ts';
 import { StillhouseError } from '../core/failure.ts';
-import type { ImageId } from '../core/ids.ts';
 import { STILLHOUSE_VERSION } from '../core/version.ts';
+import type { ListedImage } from '../curate/choose-listed.ts';
 import { type CurateInput, type CuratePolicy, type Curation, curate } from '../curate/curate.ts';
-import { curatePolicySchema } from '../curate/policy.ts';
-import { writeParquet } from '../format/parquet-table.ts';
-import { DECODER } from '../images/decode.ts';
-import { relocatedHeader } from '../images/dataset-manifest.ts';
-import { type Inputs, type Stage, type StageContext, asAnyStage } from '../run/stage.ts';
-import { PERCEPTUAL_HASH_VERSION } from '../audit/perceptual-hash.ts';
 import { MEASURES_VERSION } from '../curate/image-measures.ts';
-import { type ImageHashes, hashImages } from './audit-hashes.ts';
+import { type SplitPolicy, curatePolicyOf, curatePolicySchema, splitPolicyOf } from '../curate/policy.ts';
+import type { Split } from '../curate/split-groups.ts';
+import { writeParquet } from '../format/parquet-table.ts';
+import { relocatedHeader } from '../images/dataset-manifest.ts';
+import { DECODER } from '../images/decode.ts';
+import { type Inputs, type Stage, type StageContext, asAnyStage } from '../run/stage.ts';
 import { cachedSpacesOf } from './cached-spaces.ts';
+import { type AccessInput, curateAccess } from './curate-access.ts';
+import { curateEmbeddingsSchema, embeddingPaths, levelSources, sourcesOf } from './curate-embeddings.ts';
 import {
-  type LevelSource,
-  curateEmbeddingsSchema,
-  embeddingPaths,
-  levelSources,
-  sourcesOf,
-} from './curate-embeddings.ts';
-import { type EvidenceFinder, evidenceFinder } from './curate-evidence.ts';
-import { CURATE_LEDGER_COLUMNS, KEPT_COLUMNS, removedBefore } from './curate-tables.ts';
-import { type OpenDataset, decoderOf, openDataset, upstreamOf } from './dataset-access.ts';
+  CURATE_LEDGER_COLUMNS,
+  CURATION_FILE,
+  KEPT_COLUMNS,
+  KEPT_FILE,
+  keptRow,
+  listedImages,
+  removedBefore,
+} from './curate-tables.ts';
+import { type OpenDataset, openDataset, upstreamOf } from './dataset-access.ts';
 import { writeDatasetOutput } from './dataset-output.ts';
 import { fileDigests } from './embedding-files.ts';
 import { classCounts } from './index-stage.ts';
@@ -37,6 +39,8 @@ const params = curatePolicySchema.extend({
   /** Ids of the stages of the images to curate, and of the evaluation sets that they must not overlap with. */
   train: z.string(),
   eval: z.union([z.string().transform((id) => [id]), z.array(z.string())]).default([]),
+  /** Id of the stage of the images that `retrieve` looks for more of. */
+  seeds: z.string().optional(),
   /** Id of an audit of these images: they are not decoded again. */
   audit: z.string().optional(),
   /** Id of a cache stage that holds the teachers' summaries of full views. */
@@ -48,23 +52,18 @@ const params = curatePolicySchema.extend({
 });
 type CurateParams = z.infer<typeof params>;
 
-interface CuratePlan {
+interface CuratePlan extends AccessInput {
   readonly params: CurateParams;
-  readonly policy: CuratePolicy;
-  readonly train: OpenDataset;
-  readonly evaluations: readonly OpenDataset[];
-  readonly sources: readonly LevelSource[];
-  readonly removedBefore: CurateInput['removedBefore'];
-  /** Folder of the audit. */
-  readonly hashedIn: readonly string[];
+  readonly split: SplitPolicy | null;
+  readonly removedBefore: readonly ListedImage[];
 }
 
 const stage: Stage<CurateParams, CuratePlan> = {
   name: 'curate',
   version: 2,
   params,
-  inputs: ({ train, eval: evaluations, audit, embeddings }) => [
-    ...new Set([train, ...evaluations, audit, embeddings].filter((id) => id !== undefined)),
+  inputs: ({ train, eval: evaluations, seeds, audit, embeddings }) => [
+    ...new Set([train, ...evaluations, seeds, audit, embeddings].filter((id) => id !== undefined)),
   ],
   sources: async ({ embeddingFiles }, { baseFolder }) => ({
     decoder: `${DECODER.name} ${DECODER.version}`,
@@ -73,10 +72,12 @@ const stage: Stage<CurateParams, CuratePlan> = {
     embeddings: await fileDigests(embeddingPaths(embeddingFiles, baseFolder)),
   }),
   plan,
-  describe: ({ train, evaluations, policy, sources }) => ({
+  describe: ({ train, evaluations, sources, policy }) => ({
     images: train.rows.length,
     evaluations: Object.fromEntries(evaluations.map(({ from, rows }) => [from, rows.length])),
-    levels: sources.map(({ level }) => level),
+    levels: [...levelsOf(policy, evaluations.length > 0)].filter((level) =>
+      sources.some((source) => source.level === level),
+    ),
     balance: policy.balance as unknown as Json,
   }),
   execute,
@@ -85,79 +86,63 @@ const stage: Stage<CurateParams, CuratePlan> = {
 async function plan(params: CurateParams, inputs: Inputs, context: StageContext): Promise<CuratePlan> {
   const evaluations: OpenDataset[] = [];
   for (const id of params.eval) evaluations.push(await openDataset(inputs, id));
-  const policy: CuratePolicy = {
-    include: params.include,
-    exclude: params.exclude,
-    licences: params.licences ?? null,
-    filters: params.filters,
-    decontaminate: params.decontaminate,
-    deduplicate: params.deduplicate,
-    balance: params.balance,
-    seed: context.seed,
-  };
+  const policy = curatePolicyOf(params, context.seed);
+  const split = splitPolicyOf(params);
   const spaces =
     params.embeddings === undefined ? [] : cachedSpacesOf(upstreamOf(inputs, params.embeddings, ['cache']));
-  const cuts = [...(evaluations.length > 0 ? policy.decontaminate : []), ...policy.deduplicate];
+  const sources = levelSources({ spaces, files: params.embeddingFiles, context, copy: params.copy });
+  // a level that is missing shall be known before anything is computed
+  sourcesOf(
+    [...levelsOf(policy, evaluations.length > 0), ...cosineLevels(split?.keepTogether ?? [])],
+    sources,
+  );
+  if (policy.retrieve !== null && params.seeds === undefined) throw withoutSeeds();
   return {
     params,
     policy,
+    split,
     train: await openDataset(inputs, params.train),
     evaluations,
-    sources: sourcesOf(
-      cuts.filter((cut) => 'minCosine' in cut).map(({ level }) => level),
-      levelSources(spaces, params.embeddingFiles, context, params.copy),
-    ),
+    seeds: params.seeds === undefined ? null : await openDataset(inputs, params.seeds),
+    sources,
     removedBefore: await removedBefore(inputs.get(params.train)!),
     hashedIn: params.audit === undefined ? [] : [upstreamOf(inputs, params.audit, ['audit']).folder],
   };
 }
 
+/** Levels of embeddings that a policy looks at. */
+function levelsOf(policy: CuratePolicy, hasEvaluation: boolean): Set<string> {
+  const cuts = [...(hasEvaluation ? policy.decontaminate : []), ...policy.deduplicate];
+  return new Set([
+    ...cosineLevels(cuts),
+    ...[policy.retrieve, policy.sample].flatMap((one) => (one === null ? [] : [one.level])),
+  ]);
+}
+
+function cosineLevels(cuts: CuratePolicy['deduplicate']): string[] {
+  return cuts.flatMap((cut) => ('minCosine' in cut ? [cut.level] : []));
+}
+
 async function execute(plan: CuratePlan, context: StageContext) {
-  const { train, evaluations, policy, params } = plan;
-  const pixels = pixelAccess(plan, context);
-  const input: CurateInput = {
-    rows: train.rows,
-    policy,
-    ...(plan.removedBefore === undefined ? {} : { removedBefore: plan.removedBefore }),
-    measure: pixels.measure,
-    findEvidence: pixels.findEvidence,
-  };
+  const { train, policy, params } = plan;
+  const access = curateAccess(plan, context);
+  const input: CurateInput = { rows: train.rows, policy, removedBefore: plan.removedBefore, ...access };
   const curation = await curate(input);
-  const rows = curation.kept.map(({ row }) => row);
   const ledger = await writeOutput(context.folder, {
     name: 'ledger',
     path: LEDGER_FILE,
     bytes: writeParquet(CURATE_LEDGER_COLUMNS, curation.ledger),
   });
-  if (rows.length === 0) throw nothingLeft(curation, context.folder);
-  await checkPostCondition(curation, { ...input, findEvidence: pixels.freshFinder() });
-  const record = {
-    version: 1,
-    stillhouse: STILLHOUSE_VERSION,
-    code: { stage: stage.name, version: stage.version },
-    seed: policy.seed,
-    parents: [
-      {
-        role: 'train',
-        from: train.from,
-        name: train.header.name,
-        digest: train.digest,
-        images: train.rows.length,
-      },
-      ...evaluations.map(({ from, header, digest, rows: all }) => ({
-        role: 'evaluation',
-        from,
-        name: header.name,
-        digest,
-        images: all.length,
-      })),
-    ],
-    policy: policy as unknown as Json,
-    policyDigest: digestOf(policy as unknown as Json),
-    levels: plan.sources.map(({ level }) => level),
-    steps: curation.counts.steps as unknown as Json,
-    searches: curation.searches,
-  };
+  if (curation.kept.length === 0) throw nothingLeft(curation, context.folder);
+  await checkPostCondition(curation, { ...input, findEvidence: access.freshFinder() });
+  const split =
+    plan.split === null
+      ? null
+      : await access.split(
+          curation.kept.map(({ row }) => row),
+          plan.split,
+        );
+  const rows = curation.kept.map(({ row }) => ({ ...row, split: split?.partOf.get(row.id) ?? row.split }));
   const header = {
     ...relocatedHeader(train.header, train.places, context.folder),
     name: train.header.name.endsWith('.curated') ? train.header.name : `${train.header.name}.curated`,
@@ -167,18 +152,18 @@ async function execute(plan: CuratePlan, context: StageContext) {
     ledger,
     await writeOutput(context.folder, {
       name: 'kept',
-      path: 'kept.parquet',
+      path: KEPT_FILE,
       bytes: writeParquet(
         KEPT_COLUMNS,
-        curation.kept.map(({ row, inclusionProbability }) => ({ imageId: row.id, inclusionProbability })),
+        curation.kept.map((image, i) => keptRow(image, rows[i]!.split)),
       ),
     }),
     await writeOutput(context.folder, {
       name: 'curation',
-      path: 'curation.json',
-      bytes: Buffer.from(`${JSON.stringify(record, null, 2)}\n`),
+      path: CURATION_FILE,
+      bytes: Buffer.from(`${JSON.stringify(recordOf(plan, curation, split), null, 2)}\n`),
     }),
-    pixels.hashesOutput(),
+    access.hashesOutput(),
   ];
   return {
     seen: train.rows.length,
@@ -192,59 +177,46 @@ async function execute(plan: CuratePlan, context: StageContext) {
       groups: { count: curation.groups.length },
       labelConflicts: curation.labelConflicts,
       searches: curation.searches,
-      steps: record.steps,
+      steps: curation.counts.steps,
+      split: split?.parts,
+      copies: curation.kept.reduce((sum, { copies }) => sum + copies, 0),
       thresholds: { decontaminate: params.decontaminate, deduplicate: params.deduplicate },
     } as unknown as Json,
   };
 }
 
-/** What a curation learns from pixels and embeddings. */
-function pixelAccess({ train, evaluations, policy, sources, hashedIn }: CuratePlan, context: StageContext) {
-  const decode = decoderOf([train, ...evaluations]);
-  const { workers, signal, folder, workFolder } = context;
-  const evaluationRows = evaluations.flatMap(({ rows }) => rows);
-  let hashed: Awaited<ReturnType<typeof hashImages>> | null = null;
-  const hashes = () => {
-    if (hashed === null) throw new Error('internal: evidence was asked for before the images were measured');
-    return hashed;
-  };
-  const freshFinder = (): EvidenceFinder => {
-    let finder: EvidenceFinder | null = null;
-    return async (rows) => {
-      finder ??= await evidenceFinder({
-        train,
-        evaluations,
-        ...policy,
-        hashes: hashes().byId,
-        sources,
-        decode,
-        workers,
-        signal,
-      });
-      return finder(rows);
-    };
-  };
+/** What `curation.json` says: from what, by which policy and which code this set was made. */
+function recordOf(
+  { train, evaluations, seeds, policy, split: splitPolicy }: CuratePlan,
+  curation: Curation,
+  split: Split | null,
+) {
+  const parent = (role: string, { from, header, digest, rows }: OpenDataset) => ({
+    role,
+    from,
+    name: header.name,
+    digest,
+    images: rows.length,
+  });
+  const whole = { ...policy, split: splitPolicy } as unknown as Json;
   return {
-    measure: async (
-      rows: readonly { readonly id: ImageId }[],
-    ): Promise<ReadonlyMap<ImageId, ImageHashes>> => {
-      const ids = new Set(rows.map(({ id }) => id));
-      const wanted = [...train.rows.filter(({ id }) => ids.has(id)), ...evaluationRows];
-      hashed ??= await hashImages({
-        rows: wanted,
-        decode,
-        folder,
-        knownIn: hashedIn,
-        workFolder,
-        workers,
-        signal,
-        onProgress: (done) => context.events.progress(done, wanted.length, 'images'),
-      });
-      return hashed.byId;
-    },
-    findEvidence: freshFinder(),
-    freshFinder,
-    hashesOutput: () => hashes().output,
+    version: 1,
+    stillhouse: STILLHOUSE_VERSION,
+    code: { stage: stage.name, version: stage.version },
+    seed: policy.seed,
+    parents: [
+      parent('train', train),
+      ...evaluations.map((one) => parent('evaluation', one)),
+      ...(seeds === null ? [] : [parent('seeds', seeds)]),
+    ],
+    policy: whole,
+    policyDigest: digestOf(whole),
+    levels: [...levelsOf(policy, evaluations.length > 0)].sort(),
+    seen: curation.counts.seen,
+    kept: curation.counts.kept,
+    steps: curation.counts.steps,
+    searches: curation.searches,
+    ...(split === null ? {} : { split: split.parts, groups: split.groups }),
   };
 }
 
@@ -255,11 +227,10 @@ function pixelAccess({ train, evaluations, policy, sources, hashedIn }: CuratePl
 export async function checkPostCondition({ kept, ledger }: Curation, input: CurateInput): Promise<void> {
   const again = await curate({
     ...input,
+    // which clusters seeds fall into is a fact about the whole pool, not about what was taken from it
+    policy: input.policy.retrieve?.kind === 'clusters' ? { ...input.policy, retrieve: null } : input.policy,
     rows: kept.map(({ row }) => row),
-    removedBefore: [
-      ...(input.removedBefore ?? []),
-      ...ledger.flatMap(({ imageId: id, uri, source }) => (id === null ? [] : [{ id, uri, source }])),
-    ],
+    removedBefore: [...(input.removedBefore ?? []), ...listedImages(ledger)],
   });
   if (again.ledger.length === 0) return;
   const [first] = again.ledger;
@@ -283,6 +254,17 @@ function nothingLeft({ counts }: Curation, folder: string): StillhouseError {
       .map(([reason, count]) => `${count} ${reason}`)
       .join(', '),
     next: `loosen the policy; ${LEDGER_FILE} there has the reason of each image`,
+  });
+}
+
+function withoutSeeds(): StillhouseError {
+  return new StillhouseError({
+    kind: 'bad-input',
+    what: 'a policy retrieves images like a seed set, but there is none',
+    where: 'seeds',
+    wanted: 'the id of the stage of the seed images (on the command line: --seeds)',
+    got: 'nothing',
+    next: 'name the seeds, or remove `retrieve` from the policy',
   });
 }
 

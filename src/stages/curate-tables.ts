@@ -1,8 +1,9 @@
 /** Columns of what a curation leaves. */
 import { join } from 'node:path';
-import { imageId } from '../core/ids.ts';
+import { type ImageId, imageId } from '../core/ids.ts';
 import type { ListedImage } from '../curate/choose-listed.ts';
-import { readParquet } from '../format/parquet-table.ts';
+import type { SelectedImage } from '../curate/select-images.ts';
+import { type RowOf, readParquet } from '../format/parquet-table.ts';
 import type { UpstreamResult } from '../run/stage.ts';
 import { LEDGER_COLUMNS, LEDGER_FILE } from './ledger-table.ts';
 
@@ -11,19 +12,53 @@ export const CURATE_LEDGER_COLUMNS = {
   ...LEDGER_COLUMNS,
   step: 'string',
   source: 'string',
+  label: 'string?',
+  licence: 'string',
   value: 'double?',
   threshold: 'string?',
   other: 'string?',
   otherSet: 'string?',
 } as const;
 
-export const KEPT_COLUMNS = { imageId: 'string', inclusionProbability: 'double' } as const;
+export const KEPT_FILE = 'kept.parquet';
+export const CURATION_FILE = 'curation.json';
+
+/** One row per kept image: its chance to be kept, how often to show it, and how it was chosen, where it was. */
+export const KEPT_COLUMNS = {
+  imageId: 'string',
+  inclusionProbability: 'double',
+  copies: 'int32',
+  split: 'string',
+  cluster: 'string?',
+  seedImage: 'string?',
+  seedCosine: 'double?',
+} as const;
+
+export function keptRow(image: SelectedImage, split: string): RowOf<typeof KEPT_COLUMNS> {
+  return {
+    imageId: image.row.id,
+    inclusionProbability: image.inclusionProbability,
+    copies: image.copies,
+    split,
+    cluster: image.clusterPath,
+    seedImage: image.seedMatch?.seedImage ?? null,
+    seedCosine: image.seedMatch?.cosine ?? null,
+  };
+}
 
 /** What an earlier curation took out of a set: its lists may still name it. */
 export async function removedBefore({ stage, folder }: UpstreamResult): Promise<ListedImage[]> {
   if (stage !== 'curate') return [];
   const rows = await readParquet(join(folder, LEDGER_FILE), { columns: CURATE_LEDGER_COLUMNS });
-  return rows.flatMap(({ imageId: id, uri, source }) =>
-    id === null ? [] : [{ id: imageId(id), uri, source }],
+  return listedImages(
+    rows.map((row) => ({ ...row, imageId: row.imageId === null ? null : imageId(row.imageId) })),
+  );
+}
+
+export function listedImages(
+  rows: readonly (Omit<ListedImage, 'id'> & { readonly imageId: ImageId | null })[],
+): ListedImage[] {
+  return rows.flatMap(({ imageId: id, uri, source, label, licence }) =>
+    id === null ? [] : [{ id, uri, source, label, licence }],
   );
 }

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { balance, waterFill } from '../../src/curate/balance.ts';
+import { balance, checkMix } from '../../src/curate/balance.ts';
+import { waterFill } from '../../src/curate/water-fill.ts';
 import { rowOf } from '../audit/sample-images.ts';
+import { failing } from '../support/failing.ts';
 
 const rowsOf = (sizes: Readonly<Record<string, number>>) =>
   Object.entries(sizes).flatMap(([label, size]) =>
@@ -100,6 +102,95 @@ describe('balance', () => {
     const fewer = rows.filter(({ id }) => id !== rejected[0]!.imageId);
     expect(balance({ ...input, rows: fewer }).kept.map(({ row }) => row.id)).toEqual(
       kept.map(({ row }) => row.id),
+    );
+  });
+});
+
+describe('balance by weights', () => {
+  const rows = rowsOf({ cat: 10, dog: 4, eel: 7 });
+  const mix = (over: object) =>
+    balance({ rows, policy: { kind: 'weights', weights: { cat: 2, dog: 1 }, ...over }, seed: 1 });
+  const counted = (over: object) => countBy(mix(over).kept.map(({ row }) => row.label));
+
+  it('keeps the exact proportions at the largest total that no class is too small for', () => {
+    expect(counted({})).toEqual({ cat: 9, dog: 4 });
+    // 13 in three equal shares is 5, 4, 4; with 14 there would be 5 dogs
+    expect(counted({ weights: { cat: 1, dog: 1, eel: 1 } })).toEqual({ cat: 5, dog: 4, eel: 4 });
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 12, max: 40 })), {
+          minLength: 1,
+          maxLength: 5,
+        }),
+        (classes) => {
+          const weights = Object.fromEntries(classes.map(([weight], i) => [`c${i}`, weight]));
+          const all = rowsOf(Object.fromEntries(classes.map(([, size], i) => [`c${i}`, size])));
+          const policy = { kind: 'weights', weights } as const;
+          const once = balance({ rows: all, policy, seed: 1 }).kept;
+          const counts = countBy(once.map(({ row }) => row.label));
+          const sum = classes.reduce((a, [weight]) => a + weight, 0);
+          classes.forEach(([weight], i) =>
+            expect(Math.abs((counts[`c${i}`] ?? 0) - (once.length * weight) / sum)).toBeLessThan(1),
+          );
+          expect(balance({ rows: once.map(({ row }) => row), policy, seed: 1 }).rejected).toEqual([]);
+        },
+      ),
+    );
+  });
+
+  it('drops classes without a weight as outside the mix, with chances that say how much of a class is left', () => {
+    const { kept, rejected } = mix({});
+    expect(rejected.filter(({ reason }) => reason === 'outside-mix')).toHaveLength(7);
+    expect(rejected.filter(({ reason }) => reason === 'over-class-share')).toHaveLength(1);
+    expect(kept.find(({ row }) => row.label === 'cat')!.inclusionProbability).toBe(0.9);
+  });
+
+  it('caps, repeats or refuses where a class is too small for its share of a total, as the policy says', () => {
+    expect(counted({ total: 18 })).toEqual({ cat: 10, dog: 4 });
+    const { kept } = mix({ total: 18, short: 'repeat' });
+    const copies = (label: string) =>
+      kept
+        .filter(({ row }) => row.label === label)
+        .map((one) => one.copies)
+        .sort();
+    expect(copies('cat')).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1].slice(0, 8).concat([2, 2]));
+    expect(copies('dog')).toEqual([1, 1, 2, 2]);
+    expect(() => mix({ total: 18, short: 'error' })).toThrow(
+      failing(3, { what: 'a class is too small for its share of a mix', wanted: '12 images of class "cat"' }),
+    );
+  });
+
+  it('mixes sources and licences as well', () => {
+    const two = [...rows, rowOf('web 1', { source: 'web' })];
+    const policy = { kind: 'weights', by: 'source', weights: { web: 1, test: 3 } } as const;
+    expect(countBy(balance({ rows: two, policy, seed: 1 }).kept.map(({ row }) => row.source))).toEqual({
+      web: 1,
+      // 6 in shares of 1 to 3 is 1.5 and 4.5, the tie to the first by name; with 7 there would be 2 of web
+      test: 5,
+    });
+  });
+
+  it('refuses proportions that would leave a class with nothing', () => {
+    const few = rowsOf({ a: 1, b: 1, c: 1 });
+    const policy = { kind: 'weights', weights: { a: 3, b: 1, c: 1 } } as const;
+    expect(() => balance({ rows: few, policy, seed: 1 })).toThrow(
+      failing(3, { got: 'at most 3 images in all' }),
+    );
+  });
+
+  it('lets a class that has no image left stand aside', () => {
+    expect(counted({ weights: { cat: 2, dog: 1, cow: 5 } })).toEqual({ cat: 9, dog: 4 });
+    expect(counted({ weights: { cat: 1, cow: 1 }, total: 10 })).toEqual({ cat: 5 });
+    expect(() => mix({ weights: { cat: 1, cow: 1 }, total: 10, short: 'repeat' })).toThrow(
+      failing(3, { wanted: '5 images of class "cow"' }),
+    );
+  });
+
+  it('refuses weights that sum to 0 and classes that do not exist', () => {
+    expect(() => mix({ weights: { cat: 0 } })).toThrow(failing(3, { what: 'the weights of a mix sum to 0' }));
+    expect(() => mix({ weights: {} })).toThrow(failing(3, { what: 'the weights of a mix sum to 0' }));
+    expect(() => checkMix({ kind: 'weights', weights: { cats: 1 } }, rows)).toThrow(
+      failing(3, { got: '"cats"', wanted: expect.stringContaining('cat') as string }),
     );
   });
 });

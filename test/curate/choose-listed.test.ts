@@ -56,7 +56,7 @@ describe('chooseListed', () => {
   });
 
   it('knows what an earlier curation removed', () => {
-    const removedBefore = [{ id: idOf('gone'), uri: 'old/gone.png', source: 'test' }];
+    const removedBefore = [rowOf('old/gone')];
     const exclude: ListEntry[] = [{ path: 'old/*' }];
     expect(chooseListed({ rows, include: [], exclude, removedBefore }).kept).toEqual(rows);
   });

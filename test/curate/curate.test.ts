@@ -54,6 +54,8 @@ describe('removeRepeats', () => {
         reason: 'repeated-image',
         detail: 'same bytes as a.png',
         source: 'test',
+        label: null,
+        licence: 'CC0-1.0',
         value: null,
         threshold: null,
         other: idOf('same'),

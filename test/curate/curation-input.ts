@@ -11,6 +11,8 @@ export const OPEN_POLICY: CuratePolicy = {
   filters: {},
   decontaminate: [],
   deduplicate: [],
+  retrieve: null,
+  sample: null,
   balance: { kind: 'none' },
   seed: 1,
 };
@@ -27,6 +29,8 @@ export function curateInput({ rows, evidence = [], policy = {} }: Given): Curate
     rows,
     policy: { ...OPEN_POLICY, ...policy },
     measure: () => Promise.resolve(new Map()),
+    features: () => Promise.reject(new Error('no features')),
+    seeds: () => Promise.reject(new Error('no features')),
     findEvidence: (asked) => {
       const ids = new Set(asked.map(({ id }) => id));
       return Promise.resolve({
