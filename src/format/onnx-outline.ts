@@ -44,6 +44,8 @@ export interface OnnxTensorPlace {
 
 export interface OnnxNodePlace {
   readonly op: string;
+  /** Operators of the nodes in its subgraphs (If, Loop, Scan), at any depth. */
+  readonly innerOps: readonly string[];
   /** Tensors it reads, those captured by its subgraphs (If, Loop, Scan) included. */
   readonly reads: readonly string[];
   readonly outputs: readonly string[];
@@ -68,6 +70,8 @@ export interface OnnxOutline {
   readonly initializers: readonly OnnxTensorPlace[];
   /** In the order of the file: topological by the IR spec, and not so in files that converters have touched. */
   readonly nodes: readonly OnnxNodePlace[];
+  /** Operators in the bodies of the model's own functions, by the name that a node has as its operator. */
+  readonly functions: ReadonlyMap<string, readonly string[]>;
   /** Names of the external data files, each once. */
   readonly externalFiles: readonly string[];
   /** By name, the bytes that a file must have so that every initializer with a stated length lies in it. */
@@ -84,10 +88,11 @@ export interface OnnxOutline {
 
 /**
  * @param where named in messages
- * @throws StillhouseError bad-input when the bytes are not an ONNX model with a graph, or end before the model does.
+ * @throws StillhouseError bad-input when the bytes are not an ONNX model with a graph, or end before the model does, or an external
+ *   tensor does not say where it lies
  */
 export function outlineOnnx(source: ByteSource, where: string): OnnxOutline {
-  const builder = new OutlineBuilder(source);
+  const builder = new OutlineBuilder(source, where);
   try {
     builder.readModel();
   } catch (error) {
@@ -103,6 +108,8 @@ export function outlineOnnx(source: ByteSource, where: string): OnnxOutline {
 class OutlineBuilder {
   readonly nodes: OnnxNodePlace[] = [];
   readonly #source: ByteSource;
+  readonly #where: string;
+  readonly #functions = new Map<string, readonly string[]>();
   readonly #opsets = new Map<string, number>();
   readonly #initializers: OnnxTensorPlace[] = [];
   readonly #externalFiles = new Set<string>();
@@ -116,8 +123,9 @@ class OutlineBuilder {
   };
   #irVersion = 0;
 
-  constructor(source: ByteSource) {
+  constructor(source: ByteSource, where: string) {
     this.#source = source;
+    this.#where = where;
   }
 
   /** Whether what was read so far begins as models do. */
@@ -136,6 +144,9 @@ class OutlineBuilder {
       else if (field.number === 8) {
         const opset: onnxProto.onnx.IOperatorSetIdProto = onnx.OperatorSetIdProto.decode(this.#bytes(field));
         this.#opsets.set(opset.domain === 'ai.onnx' ? '' : (opset.domain ?? ''), Number(opset.version));
+      } else if (field.number === 25) {
+        const { name, node } = onnx.FunctionProto.decode(this.#bytes(field));
+        this.#functions.set(name, node.flatMap(opsOf));
       }
     }
   }
@@ -149,6 +160,7 @@ class OutlineBuilder {
       outputs: this.#places.outputs.map(({ port }) => port),
       initializers: this.#initializers,
       nodes: this.nodes,
+      functions: this.#functions,
       externalFiles: [...this.#externalFiles].sort(),
       externalBytes: this.#externalBytes,
       places: this.#places,
@@ -184,6 +196,7 @@ class OutlineBuilder {
     for (const file of externalFilesOf(node)) this.#externalFiles.add(file);
     this.nodes.push({
       op: node.opType,
+      innerOps: graphsOf(node).flatMap((graph) => (graph.node ?? []).flatMap(opsOf)),
       reads: namesReadBy(node),
       outputs: node.output.filter((name) => name !== ''),
       constants: tensorsOf(node).map(({ dataType, dims }) => ({
@@ -211,10 +224,24 @@ class OutlineBuilder {
     const externalFile = isExternal ? (external.get('location') ?? '') : null;
     if (externalFile !== null) {
       this.#externalFiles.add(externalFile);
-      const end = Number(external.get('offset') ?? 0) + Number(external.get('length') ?? 0);
+      const end = this.#placeIn(external, 'offset', name) + this.#placeIn(external, 'length', name);
       this.#externalBytes.set(externalFile, Math.max(end, this.#externalBytes.get(externalFile) ?? 0));
     }
     return { name, dtype, dims, externalFile, whole: field.whole, payload: field.payload };
+  }
+
+  /** Bytes; 0 where the model does not say. */
+  #placeIn(external: ReadonlyMap<string, string>, key: 'offset' | 'length', tensor: string): number {
+    const got = external.get(key) ?? '0';
+    if (/^\d{1,15}$/.test(got)) return Number(got);
+    throw new StillhouseError({
+      kind: 'bad-input',
+      what: 'a model does not say where a tensor lies in its external data',
+      where: `${this.#where}, tensor ${tensor}`,
+      wanted: `${key} in bytes, a whole number`,
+      got: JSON.stringify(got),
+      next: 'export the model again',
+    });
   }
 
   #readPort(field: ProtoField): OnnxPortPlace {
@@ -248,6 +275,11 @@ function graphsOf(node: NodeProto): onnxProto.onnx.IGraphProto[] {
 
 function tensorsOf(node: NodeProto): onnxProto.onnx.ITensorProto[] {
   return (node.attribute ?? []).flatMap((one) => [...(one.t ? [one.t] : []), ...(one.tensors ?? [])]);
+}
+
+/** Of the node, and of those in its subgraphs. */
+function opsOf(node: NodeProto): string[] {
+  return [node.opType ?? '', ...graphsOf(node).flatMap((graph) => (graph.node ?? []).flatMap(opsOf))];
 }
 
 function namesReadBy(node: NodeProto): string[] {

@@ -7,7 +7,7 @@ import { dirname, isAbsolute, join, normalize, relative, sep } from 'node:path';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { withFileSource } from '../format/byte-source.ts';
 import { cutOnnx, planCut } from '../format/onnx-cut.ts';
-import { type OnnxOutline, type OnnxPort, outlineOnnx } from '../format/onnx-outline.ts';
+import { type OnnxNodePlace, type OnnxOutline, type OnnxPort, outlineOnnx } from '../format/onnx-outline.ts';
 
 export interface OnnxFile {
   readonly path: string;
@@ -56,7 +56,7 @@ export interface CutModel {
   readonly load: () => OnnxModelSource;
   /** What has to be fed after the cut. */
   readonly inputs: readonly OnnxPort[];
-  /** Operators of the nodes that are left. */
+  /** Operators of the nodes that are left, and of the subgraphs and functions that these hold or call. */
   readonly ops: ReadonlySet<string>;
 }
 
@@ -68,7 +68,7 @@ export interface CutModel {
 export function modelWithTaps(file: OnnxFile, taps: readonly string[], where: string): CutModel {
   const cut = planCut(file.outline, taps, where);
   const inputs = file.outline.inputs.filter(({ name }) => cut.needed.has(name));
-  const ops = new Set(cut.nodes.map(({ op }) => op));
+  const ops = opsOf(cut.nodes, file.outline);
   if (!cut.changes) return { load: () => ({ path: file.path }), inputs, ops };
   const { folder, names } = externalPlaces(file, where);
   return {
@@ -79,6 +79,17 @@ export function modelWithTaps(file: OnnxFile, taps: readonly string[], where: st
     inputs,
     ops,
   };
+}
+
+function opsOf(nodes: readonly OnnxNodePlace[], { functions }: OnnxOutline): Set<string> {
+  const ops = new Set<string>();
+  const found = nodes.flatMap(({ op, innerOps }) => [op, ...innerOps]);
+  for (let op = found.pop(); op !== undefined; op = found.pop()) {
+    if (ops.has(op)) continue;
+    ops.add(op);
+    found.push(...(functions.get(op) ?? []));
+  }
+  return ops;
 }
 
 /**

@@ -87,6 +87,36 @@ describe('the outline of a model', () => {
     expect(outline(encode(model)).externalFiles).toEqual(['d.bin', 'c.bin', 'a.bin', 'b.bin'].sort());
   });
 
+  it('tells what nodes do in subgraphs of any depth, and in functions of the model', () => {
+    const model = chainModel();
+    const graph = (name: string, node: object[]) => ({ name, node, output: [] });
+    const branch = (g: object) => [{ name: 'then_branch', type: AttributeType.GRAPH, g }];
+    const inner = { opType: 'If', attribute: branch(graph('inner', [{ opType: 'Erf' }])) };
+    model.graph.node!.push({ opType: 'If', input: ['z'], attribute: branch(graph('outer', [inner])) });
+    model.functions = [{ name: 'Block', node: [{ opType: 'Softmax' }, inner] }];
+    const { nodes, functions } = outline(encode(model));
+    expect(nodes.map(({ op, innerOps }) => [op, innerOps])).toEqual([
+      ['Mul', []],
+      ['LeakyRelu', []],
+      ['Add', []],
+      ['If', ['If', 'Erf']],
+    ]);
+    expect(functions).toEqual(new Map([['Block', ['Softmax', 'If', 'Erf']]]));
+  });
+
+  it.each(['offset', 'length'])('refuses external data whose %s is no number of bytes', (key) => {
+    const model = decodeOnnx(externalChain({ two: 'a.bin', three: 'b.bin' }).model);
+    for (const entry of model.graph!.initializer![1]!.externalData!)
+      if (entry.key === key) entry.value = '12 MB';
+    expect(() => outline(encode(model))).toThrow(
+      failing(3, {
+        where: 'chain.onnx, tensor three',
+        wanted: `${key} in bytes, a whole number`,
+        got: '"12 MB"',
+      }),
+    );
+  });
+
   it('is the same from a file, through a window much smaller than the file', async () => {
     const path = join(await tempFolder(), 'big.onnx');
     const model = chainModel();

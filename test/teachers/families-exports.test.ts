@@ -1,10 +1,15 @@
 // What exports of one family differ in: precision, where the weights lie, which sizes the graph takes, what it names.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FULL_VIEW } from '../../src/images/view.ts';
 import { graphInputOf } from '../../src/teachers/graph-input.ts';
+import { modelWithTaps, readOnnxFile } from '../../src/teachers/onnx-file.ts';
 import { identifyTeacher, openTeacher } from '../../src/teachers/open-teacher.ts';
 import { viewRenderer } from '../../src/teachers/preprocess.ts';
+import { AttributeType, chainModel, encode } from '../format/onnx-parts.ts';
 import { failing } from '../support/failing.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 import {
   IMAGES,
   type ManifestChanges,
@@ -60,6 +65,26 @@ describe('weights of 8 bits, quantised as they run', () => {
     const alone = await featuresOf(int8, 28, 1);
     expect(together.session.batch).toBe(1);
     expect(largestDifference(together.spatial!, alone.spatial!)).toBe(0);
+  });
+
+  it('are known also where they are quantised inside a function that a subgraph calls', async () => {
+    const path = join(await tempFolder(), 'model.onnx');
+    const model = chainModel();
+    const call = { name: 'branch', node: [{ opType: 'Quantised' }], output: [] };
+    model.graph.node!.push({
+      opType: 'If',
+      input: ['w'],
+      output: ['q'],
+      attribute: [{ name: 'then_branch', type: AttributeType.GRAPH, g: call }],
+    });
+    model.functions = [
+      { name: 'Quantised', node: [{ opType: 'Inner' }] },
+      { name: 'Inner', node: [{ opType: 'DynamicQuantizeLinear' }, { opType: 'Quantised' }] },
+    ];
+    await writeFile(path, encode(model));
+    const opsFor = (tap: string) => modelWithTaps(readOnnxFile(path, 'chain'), [tap], 'chain').ops;
+    expect(opsFor('q')).toContain('DynamicQuantizeLinear');
+    expect(opsFor('z')).not.toContain('DynamicQuantizeLinear');
   });
 
   it('are refused in an export whose batch is fixed and larger', () => {
