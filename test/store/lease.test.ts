@@ -1,7 +1,7 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, relative } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Lease, type WaitOptions, awaitLease, takeLease } from '../../src/store/lease.ts';
 import { thisProcess } from '../../src/store/process-identity.ts';
 import { failing } from '../support/failing.ts';
@@ -171,21 +171,20 @@ describe('a lease with an expiry', () => {
   });
 
   it('is renewed while it is held, and left alone once another has taken it over', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
     const path = join(await tempFolder(), '.lease');
     let ms = 0;
     const ticking = { elapsedMs: () => 0, nowIso: () => new Date(ms++).toISOString() };
     const lease = await takeLease(path, { expiry: { clock: ticking, ttlMs: 30 } });
-    const first = await ownerOf(path);
-    await vi.waitFor(async () => expect(await ownerOf(path)).not.toEqual(first));
-    // a renewal that is under way may still put its file here once
-    await vi.waitFor(async () => {
-      await writeFile(path, JSON.stringify(foreign));
-      const renewals = ms;
-      await new Promise((resolve) => setTimeout(resolve, 60));
-      expect(ms).toBe(renewals);
-    });
+    const first = await readFile(path, 'utf8');
+    vi.advanceTimersByTime(10);
+    while ((await readFile(path, 'utf8')) === first);
+    expect(await ownerOf(path)).toEqual({ ...thisProcess(), renewed: new Date(1).toISOString(), ttlMs: 30 });
+    await writeFile(path, JSON.stringify(foreign));
+    vi.advanceTimersByTime(10);
     await lease.release();
-    expect(await ownerOf(path)).toEqual(foreign);
+    expect([ms, await ownerOf(path)]).toEqual([2, foreign]);
   });
 });
 
