@@ -3,6 +3,7 @@
  * for longest goes first. Only copies are ever evicted; an object is fetched by one caller while others wait, in pieces side by side,
  * and counts once its bytes hash to the digest that its name carries.
  */
+import type { Dirent } from 'node:fs';
 import * as fsp from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import pLimit from 'p-limit';
@@ -11,7 +12,7 @@ import { sha256OfFile } from '../core/digest.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { asStoreFailure } from './commit-fs.ts';
 import type { ObjectStore } from './object-store.ts';
-import { stagingName } from './staging.ts';
+import { isDeadStaging, isOwnStaging, isStagingName, stagingName } from './staging.ts';
 
 export interface ReplicaOptions {
   readonly store: ObjectStore;
@@ -42,11 +43,18 @@ export class Replica {
   readonly counts = { hits: 0, fetches: 0, bytesFetched: 0, evicted: 0 };
   readonly #options: ReplicaOptions;
   readonly #fetching = new Map<string, Promise<void>>();
-  /** Bytes of all copies as last counted, with those fetched since; null before the first count. */
+  /** At least the bytes of all copies: as last counted, with those that room was made for since; null before the first count. */
   #totalBytes: number | null = null;
   #sinceCount = 0;
+  /** Bytes of copies on their way: room was made for them, and they are not in their place yet. */
+  readonly #coming = new Map<string, number>();
   /** Keys whose copy is about to be opened. */
   readonly #pinned = new Map<string, number>();
+  /** Two that make room at once would both count what the other is about to add, or evict. */
+  readonly #oneAtATime = pLimit(1);
+  /** Called when a copy has arrived, failed to, or may be evicted again. */
+  #waiting: (() => void)[] = [];
+  #changes = 0;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
@@ -84,6 +92,7 @@ export class Replica {
       const left = this.#pinned.get(key)! - 1;
       if (left === 0) this.#pinned.delete(key);
       else this.#pinned.set(key, left);
+      this.#changed();
     }
   }
 
@@ -99,8 +108,7 @@ export class Replica {
   /** Makes a local file, which has just been uploaded, the copy of its object. */
   async adopt(key: string, from: string): Promise<void> {
     const { size } = await fsp.stat(from);
-    await this.#makeRoom(key, size);
-    await fsp.rename(from, this.#pathOf(key));
+    await this.#withRoom(key, size, () => fsp.rename(from, this.#pathOf(key)));
   }
 
   /** Removes the copy. False when there is none. */
@@ -126,18 +134,19 @@ export class Replica {
     const { store } = this.#options;
     const sizeBytes = await store.head(key);
     if (sizeBytes === null) throw gone(`${store.url}/${key}`);
-    await this.#makeRoom(key, sizeBytes);
     const path = this.#pathOf(key);
-    const staged = join(dirname(path), stagingName('fetch'));
-    try {
-      await fsp.mkdir(dirname(path), { recursive: true });
-      await this.#download(key, staged, sizeBytes);
-      await this.#check(key, staged);
-      await fsp.rename(staged, path);
-    } catch (error) {
-      await fsp.rm(staged, { force: true });
-      throw asStoreFailure(error, path);
-    }
+    await this.#withRoom(key, sizeBytes, async () => {
+      const staged = join(dirname(path), stagingName('fetch'));
+      try {
+        await fsp.mkdir(dirname(path), { recursive: true });
+        await this.#download(key, staged, sizeBytes);
+        await this.#check(key, staged);
+        await fsp.rename(staged, path);
+      } catch (error) {
+        await fsp.rm(staged, { force: true });
+        throw asStoreFailure(error, path);
+      }
+    });
     this.counts.fetches += 1;
     this.counts.bytesFetched += sizeBytes;
   }
@@ -187,55 +196,103 @@ export class Replica {
     }
   }
 
-  /** Evicts what was not used for longest until another `sizeBytes` fit. */
+  /** Makes room for a copy, then has it brought. One that was not brought is counted until the limit is reached, and then no more. */
+  async #withRoom(key: string, sizeBytes: number, bring: () => Promise<void>): Promise<void> {
+    await this.#oneAtATime(() => this.#makeRoom(key, sizeBytes));
+    try {
+      await bring();
+    } finally {
+      this.#coming.delete(key);
+      this.#changed();
+    }
+  }
+
+  /**
+   * Evicts what was not used for longest until another `sizeBytes` fit. Copies on their way, and those about to be opened, are waited
+   * for: then they can go too.
+   */
   async #makeRoom(key: string, sizeBytes: number): Promise<void> {
     const { maxBytes } = this.#options;
     this.#sinceCount += 1;
-    if (
-      this.#totalBytes !== null &&
-      this.#sinceCount < COUNT_EVERY &&
-      this.#totalBytes + sizeBytes <= maxBytes
-    ) {
-      this.#totalBytes += sizeBytes;
-      return;
-    }
-    const copies = await this.#copies();
-    let total = [...copies.values()].reduce((sum, copy) => sum + copy.sizeBytes, 0);
-    const oldest = [...copies].sort(([, a], [, b]) => a.usedAt - b.usedAt);
-    for (const [other, copy] of oldest) {
-      if (total + sizeBytes <= maxBytes) break;
-      if (other === key || this.#pinned.has(other)) continue;
+    const isCounted = this.#totalBytes !== null && this.#sinceCount < COUNT_EVERY;
+    if (!isCounted || this.#totalBytes! + sizeBytes > maxBytes)
+      for (;;) {
+        const before = this.#changes;
+        const isBusy = await this.#evict(key, maxBytes - sizeBytes);
+        if (!isBusy || this.#totalBytes! + sizeBytes <= maxBytes) break;
+        if (this.#changes === before) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      }
+    this.#coming.set(key, sizeBytes);
+    this.#totalBytes! += sizeBytes;
+  }
+
+  /** Counts anew and brings the total down to `keepBytes`, as far as it can. Whether more can go later. */
+  async #evict(key: string, keepBytes: number): Promise<boolean> {
+    const before = [...this.#coming];
+    const { copies, stagedBytes } = await this.#found();
+    let total = stagedBytes;
+    for (const { sizeBytes } of copies.values()) total += sizeBytes;
+    // one that arrived while the folder was read may not have been seen there
+    for (const [coming, sizeBytes] of new Map([...before, ...this.#coming]))
+      if (!copies.has(coming)) total += sizeBytes;
+    let isBusy = this.#coming.size > 0;
+    for (const [other, copy] of [...copies].sort(([, a], [, b]) => a.usedAt - b.usedAt)) {
+      if (total <= keepBytes) break;
+      if (other === key) continue;
+      if (this.#pinned.has(other)) {
+        isBusy = true;
+        continue;
+      }
       await fsp.rm(this.#pathOf(other), { force: true });
       total -= copy.sizeBytes;
       this.counts.evicted += 1;
     }
-    this.#totalBytes = total + sizeBytes;
+    this.#totalBytes = total;
     this.#sinceCount = 0;
+    return isBusy;
   }
 
-  /** Every copy of every process that shares the folder. */
-  async #copies(): Promise<Map<string, Copy>> {
+  #changed(): void {
+    this.#changes += 1;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+
+  /** Every copy of every process that shares the folder, and what others are fetching; what dead ones left is removed. */
+  async #found(): Promise<{ readonly copies: ReadonlyMap<string, Copy>; readonly stagedBytes: number }> {
     const { root, digestOf } = this.#options;
     const copies = new Map<string, Copy>();
-    let entries;
-    try {
-      entries = await fsp.readdir(root, { recursive: true, withFileTypes: true });
-    } catch (error) {
-      if (systemCodeOf(error) === 'ENOENT') return copies;
-      throw asStoreFailure(error, root);
-    }
-    for (const entry of entries) {
+    let stagedBytes = 0;
+    for (const entry of await filesBelow(root)) {
       const path = join(entry.parentPath, entry.name);
       const key = relative(root, path).split(sep).join('/');
-      if (!entry.isFile() || digestOf(key) === null) continue;
+      const isStaged = isStagingName(entry.name);
+      // our own count as copies on their way
+      if (isStaged ? isOwnStaging(entry.name) : digestOf(key) === null) continue;
+      if (isDeadStaging(entry.name)) {
+        await fsp.rm(path, { force: true });
+        continue;
+      }
       try {
         const { size, mtimeMs } = await fsp.stat(path);
-        copies.set(key, { sizeBytes: size, usedAt: mtimeMs });
+        if (isStaged) stagedBytes += size;
+        else copies.set(key, { sizeBytes: size, usedAt: mtimeMs });
       } catch (error) {
         if (systemCodeOf(error) !== 'ENOENT') throw error;
       }
     }
-    return copies;
+    return { copies, stagedBytes };
+  }
+}
+
+async function filesBelow(root: string): Promise<Dirent[]> {
+  try {
+    const entries = await fsp.readdir(root, { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile());
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw asStoreFailure(error, root);
   }
 }
 

@@ -24,13 +24,22 @@ const FORM = /^\.[a-z]+\.([0-9a-f]{8})-(\d+)-[0-9a-f]{12}-\d+\.tmp$/;
 
 export const isStagingName = (name: string): boolean => FORM.test(name);
 
+/** Whether the process of this host that writes the file is gone; false of files of other hosts, whose processes nobody here can ask. */
+export function isDeadStaging(name: string): boolean {
+  const [, host, pid] = FORM.exec(name) ?? [];
+  return host === stagingHost && !isAlive(Number(pid));
+}
+
+/** Whether this thread writes the file. */
+export const isOwnStaging = (name: string): boolean =>
+  isStagingName(name) && name.includes(`.${stagingHost}-${process.pid}-${TOKEN}-`);
+
 /** Removes the staging files that dead processes of this host left in a folder; those of living ones stay. Returns how many. */
 export async function dropStaging(folder: string, fs: CommitFs): Promise<number> {
   let dropped = 0;
   try {
     for (const name of await fs.list(folder)) {
-      const [, host, pid] = FORM.exec(name) ?? [];
-      if (host !== stagingHost || isAlive(Number(pid))) continue;
+      if (!isDeadStaging(name)) continue;
       await fs.remove(join(folder, name));
       dropped += 1;
     }

@@ -1,4 +1,4 @@
-import { readFile, readdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { digestInName } from '../../src/cache/copied-files.ts';
@@ -7,7 +7,9 @@ import { sha256 } from '../../src/core/digest.ts';
 import { folderStore } from '../../src/store/folder-store.ts';
 import type { ObjectStore } from '../../src/store/object-store.ts';
 import { Replica } from '../../src/store/replica.ts';
+import { stagingHost } from '../../src/store/staging.ts';
 import { failing } from '../support/failing.ts';
+import { deadPid } from '../support/other-process.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const content = (i: number): Buffer => Buffer.alloc(100, i);
@@ -63,6 +65,51 @@ describe('a replica', () => {
     const { replica: copies, copies: there } = await replica({ room: 0.5 });
     for (const i of [0, 1, 0]) expect(Buffer.compare(await copies.read(keyOf(i)), content(i))).toBe(0);
     expect(await there()).toEqual([0]);
+  });
+
+  it('stays within its limit however many fetches are under way, and when some of them fail', async () => {
+    const made = await replica({ count: 12, room: 3 });
+    let [most, fetching] = [0, 0];
+    const store: ObjectStore = {
+      ...made.inner,
+      get: async (key, range) => {
+        fetching += 1;
+        const [folder] = await Promise.all([
+          readdir(join(made.root, 'data', 'space')),
+          new Promise((resolve) => setTimeout(resolve, 5)),
+        ]);
+        // two ranges per object: what is staged may still grow to a whole one
+        most = Math.max(most, folder.length);
+        fetching -= 1;
+        if (key === keyOf(4)) throw new Error('broken');
+        return made.inner.get(key, range);
+      },
+    };
+    const copies = new Replica({ ...made.options, store });
+    const all = Array.from({ length: 12 }, (_, i) => i);
+    const read = await Promise.allSettled(all.map((i) => copies.read(keyOf(i))));
+    expect(read.map(({ status }) => status === 'fulfilled')).toEqual(all.map((i) => i !== 4));
+    expect(most).toBe(3);
+    expect(fetching).toBe(0);
+    expect((await made.copies()).length).toBe(3);
+    // what failed takes no room: three more fit where three are evicted
+    for (const i of [0, 1, 2]) await copies.read(keyOf(i));
+    expect(await made.copies()).toEqual([0, 1, 2]);
+  });
+
+  it('removes what killed processes were fetching, and counts what living ones are', async () => {
+    const { replica: copies, root, copies: there } = await replica();
+    const folder = join(root, 'data', 'space');
+    const stagedBy = (pid: number, host = stagingHost): string =>
+      `.fetch.${host}-${pid}-${'0'.repeat(12)}-1.tmp`;
+    await mkdir(folder, { recursive: true });
+    const names = [stagedBy(deadPid()), stagedBy(process.ppid), stagedBy(deadPid(), '0'.repeat(8))];
+    for (const name of names) await writeFile(join(folder, name), Buffer.alloc(100));
+    for (const i of [0, 1]) await copies.read(keyOf(i));
+    expect((await readdir(folder)).filter((name) => name.startsWith('.')).sort()).toEqual(
+      names.slice(1).sort(),
+    );
+    expect(await there()).toEqual([1]);
   });
 
   it('goes on with the copies of an earlier process, and counts them', async () => {
