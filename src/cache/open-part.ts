@@ -1,6 +1,6 @@
 /** One part, opened by its footer and small columns; no payload is read. */
 import { join } from 'node:path';
-import { StillhouseError, systemCodeOf } from '../core/failure.ts';
+import { StillhouseError, isStillhouseError, systemCodeOf } from '../core/failure.ts';
 import {
   type PartIndex,
   type TensorPartLayout,
@@ -28,10 +28,20 @@ export interface OpenPartOptions {
 }
 
 /**
- * Null when the file is gone.
+ * Null when the file is gone. A local copy of a remote part that is damaged is dropped, and the part itself opened.
  * @throws StillhouseError integrity when it is damaged, or not the part of that space that the journal lists.
  */
-export async function openPart({ root, entry, space, fs }: OpenPartOptions): Promise<CachedPart | null> {
+export async function openPart(options: OpenPartOptions): Promise<CachedPart | null> {
+  try {
+    return await openOnce(options);
+  } catch (error) {
+    const path = join(options.root, 'data', options.entry.file);
+    if (!isStillhouseError(error, 'integrity') || !(await options.fs.dropCopy(path))) throw error;
+    return openOnce(options);
+  }
+}
+
+async function openOnce({ root, entry, space, fs }: OpenPartOptions): Promise<CachedPart | null> {
   const path = join(root, 'data', entry.file);
   let file: RandomAccess;
   try {

@@ -80,13 +80,8 @@ export class TargetReader {
     let bytes = await this.#row(place, space.fs);
     if (!isIntact(bytes, place) && (await this.#fetchAgain(place, space.fs)))
       bytes = await this.#row(place, space.fs);
-    if (!isIntact(bytes, place))
-      throw new StillhouseError({
-        kind: 'integrity',
-        what: 'a cached target is damaged: its checksum does not match',
-        where: `${place.part.path}, row ${place.row}`,
-        next: REPAIR,
-      });
+    if (!isIntact(bytes, place)) throw damaged(bytes, place);
+    this.counts.rows += 1;
     return bytes;
   }
 
@@ -110,22 +105,10 @@ export class TargetReader {
   }
 
   async #row(place: RowPlace, fs: CommitFs): Promise<Uint8Array> {
-    const { rowBytes } = place.part.layout;
     const { path } = place.part;
-    const bytes = await this.#bytesOf(place, fs).catch((error: unknown) => {
+    return this.#bytesOf(place, fs).catch((error: unknown) => {
       throw systemCodeOf(error) === 'ENOENT' ? goneFailure(path, error) : asStoreFailure(error, path);
     });
-    if (bytes.length !== rowBytes)
-      throw new StillhouseError({
-        kind: 'integrity',
-        what: 'a cache part ended early',
-        where: path,
-        wanted: `${rowBytes} bytes for row ${place.row}`,
-        got: `${bytes.length}`,
-        next: REPAIR,
-      });
-    this.counts.rows += 1;
-    return bytes;
   }
 
   /** A row from memory where its part is resident, else from the file; short at the end of a torn one. */
@@ -148,7 +131,26 @@ export class TargetReader {
 }
 
 const isIntact = (bytes: Uint8Array, { part, row }: RowPlace): boolean =>
-  crc32(bytes) === part.index.crc32[row];
+  bytes.length === part.layout.rowBytes && crc32(bytes) === part.index.crc32[row];
+
+function damaged({ length }: Uint8Array, { part, row }: RowPlace): StillhouseError {
+  const { rowBytes } = part.layout;
+  return new StillhouseError({
+    kind: 'integrity',
+    ...(length === rowBytes
+      ? {
+          what: 'a cached target is damaged: its checksum does not match',
+          where: `${part.path}, row ${row}`,
+        }
+      : {
+          what: 'a cache part ended early',
+          where: part.path,
+          wanted: `${rowBytes} bytes for row ${row}`,
+          got: `${length}`,
+        }),
+    next: REPAIR,
+  });
+}
 
 /** Shape of what a reader gets. @throws StillhouseError bad-input when the space has no normalised form. */
 export function readShapeOf(space: SpaceDescriptor, form: TargetForm): readonly number[] {

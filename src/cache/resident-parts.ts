@@ -20,7 +20,11 @@ export class ResidentParts {
     const held = this.#payloads.get(path);
     if (held === undefined) return;
     this.#payloads.delete(path);
-    void held.then((bytes) => (this.#roomBytes += bytes.length));
+    // a read that fails gives its room back itself
+    held.then(
+      (bytes) => (this.#roomBytes += bytes.length),
+      () => undefined,
+    );
   }
 
   /** The payload [rows * rowBytes] of a part, or null when there is no room for it. `use` opens the file. */
@@ -42,7 +46,7 @@ export class ResidentParts {
     this.#payloads.set(part.path, reading);
     // a failed read is forgotten, so that the next one tries again
     reading.catch(() => {
-      this.#payloads.delete(part.path);
+      if (this.#payloads.get(part.path) === reading) this.#payloads.delete(part.path);
       this.#roomBytes += sizeBytes;
     });
     return reading;

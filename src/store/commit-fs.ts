@@ -25,7 +25,10 @@ export interface CommitFs {
   openRead(path: string): Promise<RandomAccess>;
   /** An open local file with these bytes, for reads by descriptor; remote ones are fetched first. */
   openFile(path: string): Promise<fs.FileHandle>;
-  /** Removes a local copy that turned out wrong, so that the next read fetches it anew; false where there is none. */
+  /**
+   * For whoever read something wrong: removes a local copy that is not the file any more. True where files are read through copies, so
+   * that opening and reading again is worth it once.
+   */
   dropCopy(path: string): Promise<boolean>;
   /** Bytes that can still be written below a folder that exists; of a remote place, that can be staged here. */
   freeBytes(path: string): Promise<number>;

@@ -107,7 +107,11 @@ export function objectFs({ store, root, replica }: ObjectFsOptions): CommitFs {
       if (from === null) throw new Error(`internal: ${path} has no local copy`);
       return from.open(key);
     },
-    dropCopy: async (path) => (await replica?.forget(keyOf(path))) ?? false,
+    dropCopy: async (path) => {
+      const from = copied(keyOf(path));
+      await from?.doubt(keyOf(path));
+      return from !== null;
+    },
     freeBytes: async (path) => {
       await fsp.mkdir(path, { recursive: true });
       return nodeFs.freeBytes(path);

@@ -8,7 +8,7 @@ import * as fsp from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import pLimit from 'p-limit';
 import type { Clock } from '../core/clock.ts';
-import { sha256OfFile } from '../core/digest.ts';
+import { sha256, sha256OfFile } from '../core/digest.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { asStoreFailure } from './commit-fs.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -43,6 +43,7 @@ export class Replica {
   readonly counts = { hits: 0, fetches: 0, bytesFetched: 0, evicted: 0 };
   readonly #options: ReplicaOptions;
   readonly #fetching = new Map<string, Promise<void>>();
+  readonly #checking = new Map<string, Promise<void>>();
   /** At least the bytes of all copies: as last counted, with those that room was made for since; null before the first count. */
   #totalBytes: number | null = null;
   #sinceCount = 0;
@@ -96,13 +97,46 @@ export class Replica {
     }
   }
 
+  /** The whole copy, compared with its digest: a copy that lay here may have been damaged since. Errors as {@link open}. */
   async read(key: string): Promise<Uint8Array> {
+    const bytes = await this.#readCopy(key);
+    if (sha256(bytes).startsWith(this.#options.digestOf(key)!)) return bytes;
+    await this.doubt(key);
+    return this.#readCopy(key);
+  }
+
+  async #readCopy(key: string): Promise<Uint8Array> {
     const file = await this.open(key);
     try {
       return await file.readFile();
     } finally {
       await file.close();
     }
+  }
+
+  /**
+   * For whoever found something wrong in what a copy said: removes the copy when it is not its object any more, so that the next to
+   * open it fetches another. Many may ask at once; a copy that was fetched again meanwhile is sound, and stays.
+   */
+  doubt(key: string): Promise<void> {
+    const known = this.#checking.get(key);
+    if (known) return known;
+    const checking = this.#dropUnlessSound(key).finally(() => this.#checking.delete(key));
+    this.#checking.set(key, checking);
+    return checking;
+  }
+
+  async #dropUnlessSound(key: string): Promise<void> {
+    const path = this.#pathOf(key);
+    try {
+      if ((await sha256OfFile(path)).startsWith(this.#options.digestOf(key)!)) return;
+    } catch (error) {
+      // evicted, or on its way
+      if (systemCodeOf(error) === 'ENOENT') return;
+      // a disk that cannot read it has no copy of it
+      if (systemCodeOf(error) !== 'EIO') throw asStoreFailure(error, path);
+    }
+    await fsp.rm(path, { force: true });
   }
 
   /** Makes a local file, which has just been uploaded, the copy of its object. */

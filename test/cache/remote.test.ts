@@ -1,10 +1,11 @@
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openCatalogue } from '../../src/cache/catalogue.ts';
 import { collectGarbage, restoreTrash } from '../../src/cache/collect.ts';
 import { dropSpaces } from '../../src/cache/drop.ts';
 import { publishSnapshot } from '../../src/cache/publish.ts';
+import { TargetReader } from '../../src/cache/read.ts';
 import { spaceIdOf } from '../../src/cache/space.ts';
 import { setTag } from '../../src/cache/tags.ts';
 import { verifyCache } from '../../src/cache/verify.ts';
@@ -127,24 +128,58 @@ describe('a cache in an object store', () => {
     );
   });
 
-  it('with a damaged copy gives right targets all the same: the copy is fetched anew', async () => {
-    const here = await machine((await countedStore()).store);
-    await fill({ wanted: images(4), engines: [engine(sums)], ...here });
-    const catalogue = await openCatalogue(here.root, { fs: here.fs });
-    const space = catalogue.spaces.get(spaceIdOf(summary))!;
-    const [image] = images(1);
-    const read = async (): Promise<number[]> => {
-      const out = new Float32Array(3);
-      expect(await reader().readInto(space, keyOf(image!.image), out)).toBe(true);
-      return [...out];
+  describe('with a damaged copy', () => {
+    const many = images(12);
+    const filled = async () => {
+      const { store } = await countedStore();
+      const here = await machine(store);
+      const { writer } = await openWriter(here.root, 'w', here.fs);
+      await writer.commit([partFor(summary, many)]);
+      await writer.abandon();
+      const catalogue = await openCatalogue(here.root, { fs: here.fs });
+      const space = catalogue.spaces.get(spaceIdOf(summary))!;
+      const readAll = async (from = reader()): Promise<number[][]> =>
+        Promise.all(
+          many.map(async ({ image }) => {
+            const out = new Float32Array(3);
+            expect(await from.readInto(space, keyOf(image), out)).toBe(true);
+            return [...out];
+          }),
+        );
+      const { path, layout } = space.parts[0]!;
+      return { ...here, store, path, layout, readAll, truth: await readAll() };
     };
-    const truth = await read();
-    const { part, row } = space.rows.get(keyOf(image!.image))!;
-    const bytes = await readFile(part.path);
-    bytes[part.layout.at.payload + row * part.layout.rowBytes]! ^= 4;
-    await writeFile(part.path, bytes);
-    expect(await read()).toEqual(truth);
-    expect(here.replica.counts.fetches).toBe(1);
+
+    it.each([
+      ['whose rows were changed', (bytes: Buffer, at: number) => bytes.fill(255, at, at + 72)],
+      ['that was cut off', (bytes: Buffer, at: number) => bytes.subarray(0, at + 7)],
+    ])('%s gives right targets all the same: it is fetched once, however many read it', async (_, damage) => {
+      const { path, layout, readAll, truth, replica } = await filled();
+      await writeFile(path, damage(await readFile(path), layout.at.payload));
+      const [two, three] = [reader(), new TargetReader({ residentBytes: 1 << 20 })];
+      onTestFinished(() => three.close());
+      const read = await Promise.all([readAll(two), readAll(two), readAll(reader()), readAll(three)]);
+      for (const values of read) expect(values).toEqual(truth);
+      expect(replica.counts.fetches).toBe(1);
+    });
+
+    it('of a part or of an index file is opened all the same', async () => {
+      const { root, fs, store, path, truth, readAll } = await filled();
+      await writeFile(path, 'torn');
+      expect((await openCatalogue(root, { fs })).spaces.get(spaceIdOf(summary))!.rows.size).toBe(12);
+      await publishSnapshot({ root, fs, writer: 'p', clock: fixedClock });
+      const other = await machine(store);
+      await openCatalogue(other.root, { fs: other.fs });
+      const index = (await readdir(other.root, { recursive: true })).filter((name) =>
+        /index.*arrow$/.test(name),
+      );
+      expect(index).toHaveLength(1);
+      await writeFile(join(other.root, index[0]!), 'torn');
+      const { spaces } = await openCatalogue(other.root, { fs: other.fs });
+      expect(spaces.get(spaceIdOf(summary))!.rows.size).toBe(12);
+      expect(other.replica.counts.fetches).toBe(2);
+      expect(await readAll()).toEqual(truth);
+    });
   });
 
   it('names the store when what lies there is no cache', async () => {
