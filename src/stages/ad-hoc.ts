@@ -2,6 +2,7 @@
 import type { CodecChoice } from '../cache/codecs/codec-choice.ts';
 import type { PipelineFile } from '../run/pipeline.ts';
 import type { TargetsRequest } from './cache-groups.ts';
+import type { EmbeddingSet } from './embedding-files.ts';
 
 export type AdHocVerb = 'index' | 'audit' | 'curate' | 'cache' | 'train' | 'eval';
 
@@ -19,6 +20,8 @@ export interface AdHocOptions {
   readonly retryFailed?: boolean;
   readonly batch?: number | 'auto';
   readonly steps?: number;
+  /** Of an audit: embeddings computed elsewhere. */
+  readonly embeddings?: readonly EmbeddingSet[];
   /** Of an audit: a policy file to hold it against, waivers, and whether to calibrate. */
   readonly policy?: string;
   readonly waivers?: string;
@@ -110,6 +113,7 @@ function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
           train: 'train-images',
           eval: 'eval-images',
           ...(smallest.length > 0 ? { embeddings: 'embed' } : {}),
+          ...(options.embeddings === undefined ? {} : { embeddingFiles: options.embeddings }),
         }),
       );
       if (verb === 'audit') return [...stages, ...afterAudit(options)];

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { PipelineFile } from '../../run/pipeline.ts';
 import { type AdHocOptions, type AdHocVerb, adHocPipeline } from '../../stages/ad-hoc.ts';
 import { CODEC_HELP, codecChoices } from '../codec-option.ts';
+import { EMBEDDINGS_FORM, embeddingsOption } from '../embeddings-option.ts';
 import {
   type CommonOptions,
   collected,
@@ -15,6 +16,7 @@ import {
 import type { ProgramContext } from '../program-context.ts';
 import type { SessionInput } from '../session.ts';
 import { TEACHER_FORM, teacherOption } from '../teacher-option.ts';
+import type { AuditDiffOptions } from './audit-diff.ts';
 
 interface VerbOptions extends CommonOptions {
   readonly name: string;
@@ -25,6 +27,7 @@ interface VerbOptions extends CommonOptions {
   readonly views?: number;
   readonly steps?: number;
   readonly batch?: number | 'auto';
+  readonly embeddings?: readonly string[];
   readonly policy?: string;
   readonly waivers?: string;
   readonly scores?: string;
@@ -51,12 +54,11 @@ export function addPipelineCommands(program: Command, context: ProgramContext): 
     'read a dataset: identity, size, format of every image; bad ones into the ledger',
     ['data'],
   );
-  adHoc(program, context, 'audit', 'how far do two sets overlap, at every level of evidence', [
-    'train',
-    'eval',
-    'teacher',
-    'gate',
-  ]);
+  const audit = program
+    .command('audit')
+    .description('how far do two sets overlap, at every level of evidence');
+  configureAdHoc(audit, context, 'audit', ['train', 'eval', 'teacher', 'embeddings', 'gate']);
+  addAuditDiff(audit);
   adHoc(program, context, 'curate', 'audit, then drop what leaks or repeats, and say why for each image', [
     'train',
     'eval',
@@ -80,6 +82,21 @@ export function addPipelineCommands(program: Command, context: ProgramContext): 
   configureAdHoc(cache, context, 'cache', ['data', 'teacher', 'views', 'codec', 'batch', 'retryFailed']);
 }
 
+/** Options that `audit` has too are parsed by it, wherever they stand. */
+function addAuditDiff(audit: Command): void {
+  audit
+    .command('diff')
+    .description('what changed between two audits: images, pairs, rates, distances, verdict of the gate')
+    .argument('<before>', 'the run folder of the earlier audit, such as out/audit')
+    .argument('<after>', 'that of the later one')
+    .option('--refuse-new', 'exit code 1 when an exact or verified copy between two sets appeared', false)
+    .option('--json', 'one JSON document on stdout', false)
+    .action(async (before: string, after: string, _: unknown, command: Command) => {
+      const { compareAudits } = await import('./audit-diff.ts');
+      await compareAudits(before, after, command.optsWithGlobals<AuditDiffOptions>());
+    });
+}
+
 /** The engines take a second to load: only a run pays for them, not `--help`. */
 async function runLoaded(input: SessionInput): Promise<void> {
   const { runSession } = await import('../session.ts');
@@ -87,7 +104,17 @@ async function runLoaded(input: SessionInput): Promise<void> {
 }
 
 type Wanted =
-  'data' | 'train' | 'eval' | 'teacher' | 'views' | 'steps' | 'gate' | 'retryFailed' | 'codec' | 'batch';
+  | 'data'
+  | 'train'
+  | 'eval'
+  | 'teacher'
+  | 'views'
+  | 'steps'
+  | 'gate'
+  | 'retryFailed'
+  | 'codec'
+  | 'batch'
+  | 'embeddings';
 
 function adHoc(
   program: Command,
@@ -113,6 +140,12 @@ function configureAdHoc(
     command.option(
       `--teacher <${TEACHER_FORM}>`,
       'a teacher and its input sizes, such as nanodet@160,224; @256m4 shows 4 x 4 views on one canvas',
+      collected,
+    );
+  if (wanted.includes('embeddings'))
+    command.option(
+      `--embeddings <${EMBEDDINGS_FORM}>`,
+      'embeddings computed elsewhere (.parquet with keys; .npy, .safetensors in the order of names, or with <file>.keys), copy: for those trained to recognise copies',
       collected,
     );
   if (wanted.includes('views'))
@@ -169,6 +202,7 @@ function pipelineOf(verb: AdHocVerb, wanted: readonly Wanted[], options: VerbOpt
     retryFailed: options.retryFailed ?? false,
     ...(options.steps === undefined ? {} : { steps: options.steps }),
     ...(options.batch === undefined ? {} : { batch: options.batch }),
+    embeddings: (options.embeddings ?? []).map(embeddingsOption),
     ...(options.policy === undefined ? {} : { policy: options.policy }),
     ...(options.waivers === undefined ? {} : { waivers: options.waivers }),
     ...(options.scores === undefined ? {} : { scores: options.scores }),
