@@ -27,6 +27,8 @@ export interface ThreadOptions {
   readonly name: string;
   /** Cloned to the thread before its first call. */
   readonly data: unknown;
+  /** Whether the process stays alive for it while it has nothing to answer. Default true. */
+  readonly keepsProcess?: boolean;
 }
 
 interface Waiting {
@@ -37,18 +39,21 @@ interface Waiting {
 export class Thread<P extends Protocol<P>> {
   readonly name: string;
   readonly #worker: Worker;
+  readonly #keepsProcess: boolean;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
   #dead: Error | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor({ entry, name, data }: ThreadOptions) {
+  constructor({ entry, name, data, keepsProcess = true }: ThreadOptions) {
     this.name = name;
+    this.#keepsProcess = keepsProcess;
     this.#worker = new Worker(entry, { workerData: data, name });
     this.#worker.on('message', (reply: ThreadReply) => this.#settle(reply));
     this.#worker.on('messageerror', (error) => this.#die(error));
     this.#worker.on('error', (error) => this.#die(crashed(name, error)));
     this.#worker.on('exit', (code) => this.#die(ended(name, `exit code ${code}`)));
+    this.#unrefIdle();
   }
 
   /** Whether it ended, by itself or by {@link close}: then no call reaches it. */
@@ -69,6 +74,7 @@ export class Thread<P extends Protocol<P>> {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#waiting.set(id, { resolve, reject });
+      this.#worker.ref();
       this.#worker.postMessage({ id, method, arg } satisfies ThreadCall, [...transfer]);
     });
   }
@@ -83,8 +89,13 @@ export class Thread<P extends Protocol<P>> {
   #settle(reply: ThreadReply): void {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
+    this.#unrefIdle();
     if (reply.ok) waiting?.resolve(reply.result);
     else waiting?.reject(fromThreadError(reply.error));
+  }
+
+  #unrefIdle(): void {
+    if (!this.#keepsProcess && this.#waiting.size === 0) this.#worker.unref();
   }
 
   #die(error: Error): void {
