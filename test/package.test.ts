@@ -42,7 +42,6 @@ describe('the repository', () => {
 describe('the exported names', () => {
   it('are these', () => {
     expect(Object.keys(barrel).sort()).toEqual([
-      'Loader',
       'STAGES',
       'StillhouseError',
       'TargetReader',
@@ -56,6 +55,7 @@ describe('the exported names', () => {
       'openPlace',
       'openTeacher',
       'payloadRow',
+      'pictureDataset',
       'planPipeline',
       'readDataset',
       'readPartIndex',

@@ -19,6 +19,7 @@ export class Jobs {
   readonly #idle: Thread<JobProtocol>[] = [];
   readonly #waiting: { resolve: (thread: Thread<JobProtocol>) => void; reject: (error: unknown) => void }[] =
     [];
+  readonly #starting: Promise<void>[] = [];
   #inline: Promise<JobWork> | null = null;
   /** Threads that have answered once. */
   #ready = 0;
@@ -64,14 +65,16 @@ export class Jobs {
         keepsProcess: false,
       });
       this.#threads.push(thread);
-      thread.call('rows', NO_ROWS).then(
-        () => {
-          this.#ready += 1;
-          this.#free(thread);
-        },
-        (error: unknown) => {
-          for (const { reject } of this.#waiting.splice(0)) reject(error);
-        },
+      this.#starting.push(
+        thread.call('rows', NO_ROWS).then(
+          () => {
+            this.#ready += 1;
+            this.#free(thread);
+          },
+          (error: unknown) => {
+            for (const { reject } of this.#waiting.splice(0)) reject(error);
+          },
+        ),
       );
     }
   }
@@ -92,6 +95,8 @@ export class Jobs {
   /** Ends the threads. Jobs under way reject. */
   async close(): Promise<void> {
     this.#closed = true;
+    // Node leaves files open that a thread was importing when it was ended (seen with 20.20)
+    await Promise.all(this.#starting);
     await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
   }
 }
