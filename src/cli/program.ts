@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { STILLHOUSE_VERSION } from '../core/version.ts';
 import type { ProgramContext } from './program-context.ts';
 import { addCacheCommands } from './commands/cache-commands.ts';
+import { addCurateCommand } from './commands/curate-command.ts';
 import { addExportCommand } from './commands/export-command.ts';
 import { addInspectCommand } from './commands/inspect-command.ts';
 import { addPipelineCommands } from './commands/pipeline-commands.ts';
@@ -23,6 +24,7 @@ export function buildProgram(context: ProgramContext): Command {
         '\nExit codes: 0 done, 1 a gate said no, 2 usage, 3 bad input, 4 integrity, 5 environment, 70 defect, 130 interrupted',
     );
   addPipelineCommands(program, context);
+  addCurateCommand(program, context);
   addCacheCommands(program, context);
   addExportCommand(program);
   addTeachersCommands(program, context);

@@ -14,9 +14,11 @@ export interface CheckedYamlOptions<T> {
   readonly noun: string;
   /** The file, for messages. */
   readonly where: string;
+  /** What a mistake in the file is. Default `bad-input`; `usage` for what a person writes to say what a command shall do. */
+  readonly kind?: 'bad-input' | 'usage';
 }
 
-/** @throws StillhouseError `bad-input` when the file cannot be read, is not YAML, or does not fit the schema. */
+/** @throws StillhouseError `bad-input` when the file cannot be read, `kind` when it is not YAML or does not fit the schema. */
 export async function readCheckedYaml<T>(
   path: string,
   options: Omit<CheckedYamlOptions<T>, 'where'>,
@@ -37,12 +39,15 @@ export async function readCheckedYaml<T>(
 }
 
 /** As {@link readCheckedYaml}, on text. */
-export function checkYaml<T>(text: string, { schema, noun, where }: CheckedYamlOptions<T>): T {
+export function checkYaml<T>(
+  text: string,
+  { schema, noun, where, kind = 'bad-input' }: CheckedYamlOptions<T>,
+): T {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const refused = (findings: readonly string[]) =>
     new StillhouseError({
-      kind: 'bad-input',
+      kind,
       what: `${noun} has ${findings.length === 1 ? 'a mistake' : `${findings.length} mistakes`}`,
       where,
       got: findings.join('; '),

@@ -4,7 +4,7 @@ import type { PipelineFile } from '../run/pipeline.ts';
 import type { TargetsRequest } from './cache-groups.ts';
 import type { EmbeddingSet } from './embedding-files.ts';
 
-export type AdHocVerb = 'index' | 'audit' | 'curate' | 'cache' | 'train' | 'eval';
+export type AdHocVerb = 'index' | 'audit' | 'cache' | 'train' | 'eval';
 
 export interface AdHocOptions {
   readonly name: string;
@@ -89,7 +89,6 @@ function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
         }),
       ];
     case 'audit':
-    case 'curate':
     case 'train':
     case 'eval': {
       const stages = [
@@ -118,7 +117,6 @@ function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
       );
       if (verb === 'audit') return [...stages, ...afterAudit(options)];
       stages.push(stage('curate', 'curate', SIDES));
-      if (verb === 'curate') return stages;
       stages.push(
         stage('cache', 'cache', {
           datasets: [{ from: 'curate', views }, { from: 'eval-images' }],

@@ -160,6 +160,11 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
+/** The table that a stage left in its folder. */
+export function readHashTable(folder: string): Promise<ImageHashes[]> {
+  return readHashes(join(folder, HASH_FILE));
+}
+
 /** Nothing where there is no such table, or one that this version cannot use: then its images are hashed again. */
 async function readHashes(path: string): Promise<ImageHashes[]> {
   try {

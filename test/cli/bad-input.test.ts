@@ -189,13 +189,15 @@ describe('good files with names that are hard to show', () => {
         );
     }
     const sides = ['--train', 'train', '--eval', 'eval', '--teacher', 'tiny.yaml@16'];
-    const result = await cli(['curate', ...sides], { cwd });
+    const result = await cli(['audit', ...sides], { cwd });
     expect(result, result.stderr).toMatchObject({ code: 0 });
-    expect(result.stdout).toMatch(/^curate +5 +0 +5 /m);
     expect(result.stdout).toMatch(/^ {2}byte +5 of 5 {2}100\.0 %, 95 % interval 47\.8 to 100\.0 %/m);
-    const html = await readFile(join(cwd, 'out', 'curate', 'report.html'), 'utf8');
+    const html = await readFile(join(cwd, 'out', 'audit', 'report.html'), 'utf8');
     for (const part of ['<script>alert', '<b>class']) expect(html).not.toContain(part);
     for (const part of ['%FF%FE', 'two%0Alines', '%3Cscript%3E']) expect(html).toContain(part);
+    // each is an evaluation image, so nothing is left; the ledger says so all the same
+    const curated = await cli(['curate', '--train', 'train', '--eval', 'eval'], { cwd });
+    expect(expectOneMessage(curated, 3)).toMatch(/leaves no image[\s\S]*5 matches-evaluation/);
     const ledger = await cli(['inspect', 'out/curate/curate/ledger.parquet', '--rows', '5'], { cwd });
     expect(JSON.parse(ledger.stdout)).toMatchObject({ rows: 5 });
     expect(ledger.stdout).toContain('%FF%FE.png');

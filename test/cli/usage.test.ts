@@ -19,7 +19,7 @@ const VERBS: readonly (readonly [verb: string, ...options: string[]])[] = [
   ],
   ['index', '--data', '--name', '--json', '--dry-run'],
   ['audit', '--train', '--eval', '--teacher'],
-  ['curate', '--train', '--eval', '--teacher'],
+  ['curate', '--train', '--eval', '--seeds', '--teacher', '--policy', '--explain', '--name', '--dry-run'],
   ['train', '--train', '--eval', '--teacher', '--views', '--steps'],
   ['eval', '--train', '--eval', '--teacher', '--views', '--steps'],
   ['cache', '--data', '--teacher', '--views', '--batch', 'ls', 'verify'],

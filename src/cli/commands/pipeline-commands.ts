@@ -59,11 +59,6 @@ export function addPipelineCommands(program: Command, context: ProgramContext): 
     .description('how far do two sets overlap, at every level of evidence');
   configureAdHoc(audit, context, 'audit', ['train', 'eval', 'teacher', 'embeddings', 'gate']);
   addAuditDiff(audit);
-  adHoc(program, context, 'curate', 'audit, then drop what leaks or repeats, and say why for each image', [
-    'train',
-    'eval',
-    'teacher',
-  ]);
   adHoc(
     program,
     context,
@@ -98,7 +93,7 @@ function addAuditDiff(audit: Command): void {
 }
 
 /** The engines take a second to load: only a run pays for them, not `--help`. */
-async function runLoaded(input: SessionInput): Promise<void> {
+export async function runLoaded(input: SessionInput): Promise<void> {
   const { runSession } = await import('../session.ts');
   await runSession(input);
 }

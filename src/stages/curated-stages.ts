@@ -1,0 +1,77 @@
+/** What finished curations left in the folder of a run. */
+import * as fsp from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { StillhouseError, systemCodeOf } from '../core/failure.ts';
+import type { ImageId } from '../core/ids.ts';
+import { filterSchema } from '../curate/filter-images.ts';
+import { type RowOf, readParquet } from '../format/parquet-table.ts';
+import { type ImageHashes, readHashTable } from './audit-hashes.ts';
+import { CURATE_LEDGER_COLUMNS, CURATION_FILE, KEPT_COLUMNS, KEPT_FILE } from './curate-tables.ts';
+import { LEDGER_FILE } from './ledger-table.ts';
+
+const recordSchema = z.looseObject({
+  parents: z.array(z.object({ role: z.string(), from: z.string(), images: z.number() }).loose()),
+  policy: z.looseObject({ filters: filterSchema }),
+  steps: z.array(z.object({ step: z.string(), seen: z.number(), removed: z.number() }).loose()),
+});
+
+export interface CuratedStage {
+  readonly id: string;
+  readonly folder: string;
+  readonly record: z.infer<typeof recordSchema>;
+  readonly ledger: readonly RowOf<typeof CURATE_LEDGER_COLUMNS>[];
+  readonly kept: readonly RowOf<typeof KEPT_COLUMNS>[];
+  /** Hashes and measures of the images that the stage looked at. */
+  readonly hashes: ReadonlyMap<ImageId, ImageHashes>;
+}
+
+/** The curations of a run, in the order in which they read each other. @throws StillhouseError bad-input when there is none. */
+export async function curatedStages(runFolder: string): Promise<CuratedStage[]> {
+  const stages: CuratedStage[] = [];
+  for (const id of await namesIn(runFolder)) {
+    const folder = join(runFolder, id);
+    const text = await fsp.readFile(join(folder, CURATION_FILE), 'utf8').catch((error: unknown) => {
+      if (systemCodeOf(error) === undefined) throw error;
+      return null;
+    });
+    if (text === null) continue;
+    stages.push({
+      id,
+      folder,
+      record: recordSchema.parse(JSON.parse(text)),
+      ledger: await readParquet(join(folder, LEDGER_FILE), { columns: CURATE_LEDGER_COLUMNS }),
+      kept: await readParquet(join(folder, KEPT_FILE), { columns: KEPT_COLUMNS }),
+      hashes: new Map((await readHashTable(folder)).map((one) => [one.id, one])),
+    });
+  }
+  if (stages.length === 0)
+    throw new StillhouseError({
+      kind: 'bad-input',
+      what: 'there is no finished curation',
+      where: runFolder,
+      wanted: `a run folder in which a stage left ${CURATION_FILE}`,
+      got: 'none',
+      next: 'run `stillhouse curate` first, or name its run with --name and --out',
+    });
+  const ids = new Set(stages.map(({ id }) => id));
+  const parentOf = ({ record }: CuratedStage): string =>
+    record.parents.find(({ role }) => role === 'train')!.from;
+  const ordered: CuratedStage[] = [];
+  let next = stages.find((stage) => !ids.has(parentOf(stage)));
+  while (next !== undefined) {
+    const last: CuratedStage = next;
+    ordered.push(last);
+    next = stages.find((stage) => parentOf(stage) === last.id);
+  }
+  return ordered;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await fsp.readdir(folder)).sort();
+  } catch (error) {
+    if (systemCodeOf(error) === undefined) throw error;
+    return [];
+  }
+}
