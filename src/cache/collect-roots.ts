@@ -8,12 +8,9 @@ import type { Clock } from '../core/clock.ts';
 import { StillhouseError } from '../core/failure.ts';
 import type { CommitFs } from '../store/commit-fs.ts';
 import { type FoundLease, readLeases } from '../store/shared-lease.ts';
+import { neededDerived } from './derived-files.ts';
 import { readPartList } from './part-list.ts';
 import { type Snapshot, snapshotFile, snapshotNumbers, tryReadSnapshot } from './snapshot.ts';
-import { spaceFolderName, spaceIdOf } from './space.ts';
-import { readSpaceFiles } from './space-files.ts';
-import { measuredStatistics } from './statistics/kept-statistics.ts';
-import { allPinnedStatistics, statisticsFile } from './statistics/statistics-files.ts';
 import { type Tag, readTags } from './tags.ts';
 
 export interface Roots {
@@ -23,7 +20,7 @@ export interface Roots {
   readonly snapshots: readonly number[];
   /** Those of tags and readers. */
   readonly pinned: readonly number[];
-  /** Whether somebody writes: then statistics that no space names yet may be about to be named. */
+  /** Whether somebody writes: then statistics that no part needs yet may be about to be needed. */
   readonly isWritten: boolean;
 }
 
@@ -69,7 +66,7 @@ export async function collectRoots({ root, clock, fs, keepSnapshots }: RootsOpti
     for (const { part } of body.loose) needed.add(`data/${part.file}`);
   }
   const parts = [...needed].filter((file) => file.startsWith('data/'));
-  for (const file of await neededStatistics(root, parts, fs)) needed.add(file);
+  for (const file of await neededDerived(root, parts, fs)) needed.add(file);
   return {
     needed,
     parts: parts.length,
@@ -91,18 +88,6 @@ export async function askedSnapshots({
     ...(await readTags(root, fs)).map(({ n }) => n),
   ];
   return asked.filter((n) => typeof n === 'number');
-}
-
-/** Those that the codecs of needed parts are built from, and those that later codecs will be. */
-async function neededStatistics(root: string, parts: readonly string[], fs: CommitFs): Promise<string[]> {
-  const folders = new Set(parts.map((file) => file.split('/')[1]!));
-  const digests = await allPinnedStatistics(root, fs);
-  for (const { descriptor } of await readSpaceFiles(root, fs)) {
-    if (descriptor === null || !folders.has(spaceFolderName(descriptor))) continue;
-    if (descriptor.codec.statsSha256 !== undefined) digests.add(descriptor.codec.statsSha256);
-    for (const digest of await measuredStatistics(root, spaceIdOf(descriptor), fs)) digests.add(digest);
-  }
-  return [...digests].map(statisticsFile);
 }
 
 /** What is wrong with the snapshot that a tag names; null for a sound one. */

@@ -13,10 +13,10 @@ import { type CommitFs, asStoreFailure } from '../store/commit-fs.ts';
 import { takeLease } from '../store/lease.ts';
 import { isStagingName } from '../store/staging.ts';
 import { askedSnapshots, collectRoots } from './collect-roots.ts';
+import { derivedFiles, isDerived } from './derived-files.ts';
 import { type PartEntry, appendJournal, listOrNone, readJournals } from './journal.ts';
 import { publishSnapshot } from './publish.ts';
 import { snapshotFile, snapshotNumbers } from './snapshot.ts';
-import { listStatistics, statisticsFile } from './statistics/statistics-files.ts';
 
 export interface CollectOptions {
   readonly root: string;
@@ -84,7 +84,7 @@ async function sweep(options: CollectOptions): Promise<Collected> {
           candidates.push(`${parent}/${folder}/${name}`);
   candidates.push(...(await snapshotNumbers(root, fs)).map(snapshotFile));
   // a writer first measures, then says what it measured for
-  if (!marked.isWritten) candidates.push(...(await listStatistics(root, fs)).map(statisticsFile));
+  if (!marked.isWritten) candidates.push(...(await derivedFiles(root, fs)));
   const swept = candidates.filter((file) => !marked.needed.has(file)).sort();
   const sizes = new Map<string, number>();
   for (const file of swept) sizes.set(file, (await sizeOrNull(join(root, file), fs)) ?? 0);
@@ -127,9 +127,7 @@ async function returnNeeded(options: CollectOptions, own: string): Promise<strin
   const asked = new Set((await askedSnapshots({ root, clock, fs })).map(snapshotFile));
   await back((file) => asked.has(file));
   const { needed, isWritten } = await collectRoots(options);
-  await back(
-    (file, trash) => needed.has(file) || (trash === own && isWritten && file.startsWith('statistics/')),
-  );
+  await back((file, trash) => needed.has(file) || (trash === own && isWritten && isDerived(file)));
   return returned.sort();
 }
 

@@ -1,8 +1,9 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { newTensorValues, storedTensorOf } from '../../src/cache/codecs/stored-tensor.ts';
-import { collectGarbage } from '../../src/cache/collect.ts';
+import { collectGarbage, restoreTrash } from '../../src/cache/collect.ts';
+import { isDerived } from '../../src/cache/derived-files.ts';
 import { dropSpaces } from '../../src/cache/drop.ts';
 import { wantedRows } from '../../src/cache/plan.ts';
 import { openCatalogue } from '../../src/cache/catalogue.ts';
@@ -14,6 +15,7 @@ import { keptStatistics } from '../../src/cache/statistics/kept-statistics.ts';
 import {
   listStatistics,
   pinStatistics,
+  pinnedStatistics,
   statisticsFile,
 } from '../../src/cache/statistics/statistics-files.ts';
 import { setTag } from '../../src/cache/tags.ts';
@@ -119,7 +121,7 @@ describe('statistics', () => {
   const write = (root: string, { bytes, digest }: ReturnType<typeof bytesOf>): Promise<void> =>
     writeAtomic(join(root, statisticsFile(digest)), bytes, quickFs);
 
-  it('go when no kept space and no choice names them, and never while somebody writes', async () => {
+  it('go when no part that is kept is of a space that they were chosen or noted for, and never while somebody writes', async () => {
     const { root, at, gc } = await cache();
     const [chosen, stray] = [bytesOf('chosen'), bytesOf('stray')];
     await write(root, chosen);
@@ -131,8 +133,43 @@ describe('statistics', () => {
     expect((await gc()).swept).toEqual([statisticsFile(stray.digest)]);
     expect(await listStatistics(root, quickFs)).toEqual([chosen.digest]);
     await dropSpaces(at, 'sums');
-    await gc();
+    expect((await gc()).swept.filter(isDerived)).toEqual([]);
+    // a tag held the parts
+    await setTag({ ...at, name: 'paper', n: null, expected: 1, note: '' });
+    expect((await gc()).swept).toContain(statisticsFile(chosen.digest));
+    expect(await readdir(join(root, 'statistics'))).toEqual([]);
+    await restoreTrash(at);
+    expect(await pinnedStatistics(root, { space: summary, pool: 1 }, quickFs)).toBe(chosen.digest);
     expect(await listStatistics(root, quickFs)).toEqual([chosen.digest]);
+  });
+
+  it('go with the last part of their space, and with them what was noted of it and its way back', async () => {
+    const { root, at, gc } = await cache();
+    await setTag({ ...at, name: 'paper', n: null, expected: 1, note: '' });
+    const { spaces } = await openCatalogue(root);
+    const source = spaces.get(spaceIdOf(spatial))!;
+    const lasting = (await keptStatistics({ space: spaces.get(spaceIdOf(summary))!, clock: fixedClock }))!;
+    await keptStatistics({ space: source, clock: fixedClock });
+    const { statsSha256 } = (await keptStatistics({ space: source, clock: fixedClock, rows: 2 }))!;
+    const rotated: SpaceDescriptor = { ...spatial, codec: { id: 'i8p', statsSha256 } };
+    const { writer } = await openWriter(root, 'rotated');
+    const { dtype, shape } = storedTensorOf(rotated);
+    await writer.commit([
+      storedPart(rotated, wantedRows(images(2)), newTensorValues(dtype, 2 * rowValuesOf(shape))),
+    ]);
+    await writer.close();
+    const inverse = join(root, 'inverse');
+    await writeFile(join(inverse, 'notes.txt'), 'mine');
+    expect((await gc()).swept.filter(isDerived)).toEqual([]);
+    expect(await readdir(inverse)).toHaveLength(2);
+    // still needed: the exact space has parts under another codec
+    await dropSpaces(at, spaceIdOf(rotated));
+    expect((await gc()).swept.filter(isDerived)).toEqual([`inverse/${spaceIdOf(rotated)}.npy`]);
+    await dropSpaces(at, spaceIdOf(spatial));
+    await gc();
+    expect(await readdir(inverse)).toEqual(['notes.txt']);
+    expect(await listStatistics(root, quickFs)).toEqual([lasting.statsSha256]);
+    expect(await readdir(join(root, 'statistics', 'measured'))).toHaveLength(1);
   });
 
   it('that a writer begins to name after gc has looked for writers are brought back', async () => {

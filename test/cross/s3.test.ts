@@ -236,7 +236,23 @@ describe.skipIf(reason !== null)('S3', () => {
       };
       expect(await json('ls')).toMatchObject({ spaces: [{ rows: 8 }, { rows: 8 }] });
       expect(await json('verify', '--level', 'rows')).toMatchObject({ rows: 16, findings: [] });
-      expect(await json('export', '--to', 'exported')).toMatchObject({ spaces: [{ rows: 8 }, { rows: 8 }] });
+      // measured through copies, kept in the bucket, and found there by another machine
+      const stats = {
+        spaces: [
+          { isReused: false, rows: 8 },
+          { isReused: false, rows: 8 },
+        ],
+      };
+      expect(await json('stats')).toMatchObject(stats);
+      const elsewhere = await run(cwd, ['cache', 'stats', '--cache', url, '--json']);
+      const again = JSON.parse(elsewhere.stdout) as { spaces: { isReused: boolean; file: string }[] };
+      expect(again.spaces.map(({ isReused }) => isReused)).toEqual([true, true]);
+      expect(await json('derive', 'tiny@16.spatial', '--codec', 'i8p')).toMatchObject({
+        spaces: [{ rows: 8, failed: 0 }],
+      });
+      expect(
+        await json('export', '--to', 'exported', 'tiny@16.summary.f16', 'tiny@16.spatial.f16'),
+      ).toMatchObject({ spaces: [{ rows: 8 }, { rows: 8 }] });
       await json('drop', 'tiny');
       expect(await json('gc', '--keep', '1')).toMatchObject({ dryRun: false });
       expect(await json('ls')).toMatchObject({ spaces: [{ rows: 0 }, { rows: 0 }] });

@@ -10,7 +10,6 @@ import type { Clock } from '../../core/clock.ts';
 import { merkleRoot } from '../../core/digest.ts';
 import { isStillhouseError } from '../../core/failure.ts';
 import { jsonOrNull } from '../../core/json-or-null.ts';
-import type { SpaceId } from '../../core/ids.ts';
 import { writeAtomic } from '../../store/atomic.ts';
 import type { CommitFs } from '../../store/commit-fs.ts';
 import { readTextOrNull } from '../../store/read-or-null.ts';
@@ -99,18 +98,21 @@ const noteSchema = z.strictObject({
   statsSha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
-/** sha256 of what was measured of a space. Notes that cannot be read name nothing. */
-export async function measuredStatistics(root: string, id: SpaceId, fs: CommitFs): Promise<string[]> {
-  const folder = join(root, 'statistics', 'measured');
-  const found: string[] = [];
-  for (const name of await listOrNone(folder, fs)) {
-    if (!name.startsWith(`${id}-`)) continue;
-    const note = noteSchema.safeParse(
-      jsonOrNull(Buffer.from(await fs.read(join(folder, name))).toString('utf8')),
-    );
-    if (note.success) found.push(note.data.statsSha256);
+/** Every note, with the space it is about; null where it is damaged, and names nothing. */
+export async function readNotes(
+  root: string,
+  fs: CommitFs,
+): Promise<{ readonly file: string; readonly space: string; readonly statsSha256: string | null }[]> {
+  const notes: { file: string; space: string; statsSha256: string | null }[] = [];
+  for (const name of (await listOrNone(join(root, 'statistics', 'measured'), fs)).sort()) {
+    const [, space] = /^([a-z2-7]+)-[0-9a-f]{16}\.json$/.exec(name) ?? [];
+    const file = `statistics/measured/${name}`;
+    const text = space === undefined ? null : await readTextOrNull(join(root, file), fs);
+    if (text === null) continue;
+    const note = noteSchema.safeParse(jsonOrNull(text));
+    notes.push({ file, space: space!, statsSha256: note.success ? note.data.statsSha256 : null });
   }
-  return found;
+  return notes;
 }
 
 async function noted(space: CachedSpace, keysDigest: string): Promise<KeptStatistics | null> {

@@ -105,13 +105,6 @@ export async function pinnedStatistics(
   });
 }
 
-/** sha256 of the statistics that were chosen for any exact space. A choice that is damaged chooses nothing. */
-export async function allPinnedStatistics(root: string, fs: CommitFs): Promise<Set<string>> {
-  const pinned = new Set<string>();
-  for (const { statsSha256 } of await readPins(root, fs)) if (statsSha256 !== null) pinned.add(statsSha256);
-  return pinned;
-}
-
 /** Every choice of statistics, sorted by file; null where it is damaged. */
 export async function readPins(
   root: string,
