@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { type Json, canonicalJson } from '../core/canonical-json.ts';
 import type { Clock } from '../core/clock.ts';
-import { sha256OfPieces } from '../core/digest.ts';
+import { sha256InTurns } from '../core/digest.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { type TensorPart, encodePartPieces } from '../format/tensor-part.ts';
 import { type CommitFs, asStoreFailure, nodeFs } from '../store/commit-fs.ts';
@@ -137,10 +137,14 @@ export class CacheWriter {
     const results = await Promise.allSettled(
       encoded.map((part) =>
         limit(async () => {
-          const staging = stageFile(join(root, 'data', part.folder), part.pieces, this.#fs);
           // hashed while the disk writes
-          part.hash();
-          return staging;
+          const [staging, hashing] = await Promise.allSettled([
+            stageFile(join(root, 'data', part.folder), part.pieces, this.#fs),
+            part.hash(),
+          ]);
+          if (staging.status === 'rejected') throw staging.reason;
+          if (hashing.status === 'rejected') throw hashing.reason;
+          return staging.value;
         }),
       ),
     );
@@ -246,8 +250,9 @@ interface EncodedPart {
   readonly rows: number;
   readonly pieces: readonly Uint8Array[];
   readonly sizeBytes: number;
-  /** Hashes the pieces, once. */
-  readonly hash: () => string;
+  /** Hashes the pieces. */
+  readonly hash: () => Promise<void>;
+  /** Once they are hashed. */
   readonly entry: () => PartEntry;
 }
 
@@ -264,20 +269,19 @@ async function encode({ space, part, failures, codecError }: PartToWrite): Promi
   const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
   const folder = spaceFolderName(space);
   const { rows } = part;
-  let known: string | null = null;
-  const hash = (): string => (known ??= sha256OfPieces(pieces));
+  let digest: string | null = null;
   return {
     folder,
     rows,
     pieces,
     sizeBytes,
-    hash,
-    entry: () => ({
-      file: `${folder}/${rows}.${hash().slice(0, 32)}.arrow`,
-      rows,
-      sizeBytes,
-      sha256: hash(),
-    }),
+    hash: async () => {
+      digest = await sha256InTurns(pieces);
+    },
+    entry: () => {
+      if (digest === null) throw new Error('internal: a part is listed before it is hashed');
+      return { file: `${folder}/${rows}.${digest.slice(0, 32)}.arrow`, rows, sizeBytes, sha256: digest };
+    },
   };
 }
 

@@ -53,6 +53,17 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** Most bytes of one call; a kernel takes no 2 GiB. */
+const WRITE_BYTES = 1 << 30;
+
+/** In as few calls as can be: `writeFile` makes one per 512 KiB, and each waits for this thread, which has a digest to compute. */
+async function writeWhole(file: fs.FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, done, Math.min(WRITE_BYTES, bytes.length - done));
+    done += bytesWritten;
+  }
+}
+
 /** Of a recursive mkdir on a read-only medium Node says ENOENT; a plain one at the first name that is missing says why. */
 async function trueCause(path: string, error: unknown): Promise<never> {
   if (systemCodeOf(error) === 'ENOENT') {
@@ -80,8 +91,7 @@ export const nodeFs: CommitFs = {
   writeNew: async (path, bytes) => {
     const file = await fs.open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
     try {
-      if (bytes instanceof Uint8Array) await file.writeFile(bytes);
-      else for (const piece of bytes) await file.writeFile(piece);
+      for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) await writeWhole(file, piece);
       await file.sync();
     } finally {
       await file.close();
@@ -101,7 +111,8 @@ export const nodeFs: CommitFs = {
       return {
         sizeBytes: size,
         read: async (offset, length) => {
-          const bytes = new Uint8Array(length);
+          // what is not read is not given out: there is no need to fill it with zeros first
+          const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
           const { bytesRead } = await file.read(bytes, 0, length, offset);
           return bytes.subarray(0, bytesRead);
         },

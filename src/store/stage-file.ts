@@ -61,13 +61,22 @@ async function compare(path: string, pieces: readonly Uint8Array[], fs: CommitFs
   const file = await fs.openRead(path);
   try {
     let at = 0;
-    for (const piece of pieces)
-      for (let from = 0; from < piece.length; from += COMPARE_BYTES) {
-        const wanted = piece.subarray(from, from + COMPARE_BYTES);
-        const got = await file.read(at, wanted.length);
-        if (Buffer.compare(got, wanted) !== 0) throw otherBytes(path, at);
-        at += wanted.length;
-      }
+    const chunks = pieces.flatMap((piece) =>
+      Array.from({ length: Math.ceil(piece.length / COMPARE_BYTES) }, (_, i) =>
+        piece.subarray(i * COMPARE_BYTES, (i + 1) * COMPARE_BYTES),
+      ),
+    );
+    // one is read while the one before is compared
+    let reading = chunks.length > 0 ? file.read(0, chunks[0]!.length) : null;
+    for (const [i, wanted] of chunks.entries()) {
+      const got = await reading!;
+      const next = chunks[i + 1];
+      reading = next === undefined ? null : file.read(at + wanted.length, next.length);
+      // when this one differs, nobody waits for the next
+      reading?.catch(() => undefined);
+      if (Buffer.compare(got, wanted) !== 0) throw otherBytes(path, at);
+      at += wanted.length;
+    }
     if (file.sizeBytes !== at) throw otherBytes(path, Math.min(at, file.sizeBytes));
   } finally {
     await file.close();
