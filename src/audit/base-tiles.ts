@@ -1,4 +1,4 @@
-/** Cuts a stream of embedding rows into equal tiles, ready for the MatMul: normalised, transposed, unusable rows left out. */
+/** Cuts a stream of embedding rows into equal tiles, ready for the engine: norms beside them, unusable rows left out. */
 
 /** Rows of the large side as they arrive. */
 export interface RowBlock {
@@ -9,14 +9,14 @@ export interface RowBlock {
 }
 
 export interface BaseTile {
-  /** Base index of each column, [n]. */
+  /** Base index of each row, [n]. */
   readonly index: Int32Array;
-  /** Rows as they came, [n * dim]. */
-  readonly raw: Float32Array;
+  /** Rows as they came, times a power of two where float32 products would leave their range, [n * dim]. */
+  readonly rows: Float32Array;
   /** 1 / L2 norm of each row, [n]. */
   readonly inverseNorm: Float64Array;
-  /** Unit rows as columns, [dim * n]. */
-  readonly transposed: Float32Array;
+  /** The same in float32, for the engine. */
+  readonly scale: Float32Array;
 }
 
 export interface TilingOptions {
@@ -37,20 +37,17 @@ export async function* baseTiles(
 ): AsyncGenerator<BaseTile> {
   const { dim, tileRows } = options;
   const index = new Int32Array(tileRows);
-  const raw = new Float32Array(tileRows * dim);
+  const rows = new Float32Array(tileRows * dim);
   const inverseNorm = new Float64Array(tileRows);
-  const transposed = new Float32Array(tileRows * dim);
   let filled = 0;
   const flush = (): BaseTile => {
     const n = filled;
     filled = 0;
-    const columns = transposed.subarray(0, dim * n);
-    transposeInto(columns, raw, inverseNorm, n, dim);
     return {
       index: index.subarray(0, n),
-      raw: raw.subarray(0, n * dim),
+      rows: rows.subarray(0, n * dim),
       inverseNorm: inverseNorm.subarray(0, n),
-      transposed: columns,
+      scale: Float32Array.from(inverseNorm.subarray(0, n)),
     };
   };
   for await (const block of blocks) {
@@ -64,9 +61,12 @@ export async function* baseTiles(
         options.onUnusable(i);
         continue;
       }
+      const factor = factorFor(inverse);
       index[filled] = i;
-      inverseNorm[filled] = inverse;
-      raw.set(row, filled * dim);
+      inverseNorm[filled] = inverse / factor;
+      const to = filled * dim;
+      rows.set(row, to);
+      if (factor !== 1) for (let c = 0; c < dim; c++) rows[to + c]! *= factor;
       filled++;
       if (filled === tileRows) yield flush();
     }
@@ -74,30 +74,19 @@ export async function* baseTiles(
   if (filled > 0) yield flush();
 }
 
+/**
+ * 1 for every ordinary row. Rows whose norm lies beyond 2^-40 or 2^40 are brought near 1 by a power of two, which changes no cosine:
+ * otherwise the engine's float32 products could overflow or vanish.
+ */
+function factorFor(inverseNorm: number): number {
+  const exponent = Math.round(Math.log2(inverseNorm));
+  return Math.abs(exponent) <= 40 ? 1 : 2 ** exponent;
+}
+
 /** 1 / L2 norm in float64, or 0 where the row has no direction (zero, NaN or infinite). */
 export function inverseNormOf(row: Float32Array): number {
   let squares = 0;
-  for (const value of row) squares += value * value;
+  // by index: an iterator costs several times the sum itself
+  for (let c = 0; c < row.length; c++) squares += row[c]! * row[c]!;
   return squares > 0 && squares < Infinity ? 1 / Math.sqrt(squares) : 0;
-}
-
-/** Blocked so that both sides of the copy stay in the processor's cache. */
-function transposeInto(
-  out: Float32Array,
-  raw: Float32Array,
-  inverseNorm: Float64Array,
-  n: number,
-  dim: number,
-): void {
-  const block = 32;
-  for (let rowStart = 0; rowStart < n; rowStart += block) {
-    const rowEnd = Math.min(n, rowStart + block);
-    for (let start = 0; start < dim; start += block) {
-      const end = Math.min(dim, start + block);
-      for (let r = rowStart; r < rowEnd; r++) {
-        const scale = inverseNorm[r]!;
-        for (let c = start; c < end; c++) out[c * n + r] = raw[r * dim + c]! * scale;
-      }
-    }
-  }
 }

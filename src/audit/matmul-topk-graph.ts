@@ -1,10 +1,12 @@
 /**
- * The ONNX graph that nearest-neighbour search runs: scores = queries x base, then the k best columns of each row.
+ * The ONNX graph that nearest-neighbour search runs: scores = queries x base^T, each column times its scale, then the k best columns
+ * of each row.
  *
- *     queries f32 [m, d]   base f32 [d, n] (stored transposed)   k i64 [1]
+ *     queries f32 [m, d]   base f32 [n, d]   scale f32 [1, n]   k i64 [1]
  *     -> scores f32 [m, k], columns i32 [m, k]; best first, equal scores by lower column (ONNX TopK-11)
  *
- * Every size is symbolic, so one session serves all tiles.
+ * Rows of the base come as they are stored: the engine packs them transposed as it multiplies, and their norms are one more product per
+ * score. Every size is symbolic, so one session serves all tiles.
  */
 import { ONNX_ELEMENT_TYPE, buildOnnx, encodeOnnx } from '../format/onnx-model.ts';
 
@@ -15,7 +17,8 @@ export function matmulTopkGraph(): Uint8Array {
       name: 'matmul-topk',
       inputs: [
         { name: 'queries', dtype: 'float32', shape: ['m', 'd'] },
-        { name: 'base', dtype: 'float32', shape: ['d', 'n'] },
+        { name: 'base', dtype: 'float32', shape: ['n', 'd'] },
+        { name: 'scale', dtype: 'float32', shape: [1, 'n'] },
         { name: 'k', dtype: 'int64', shape: [1] },
       ],
       outputs: [
@@ -24,7 +27,13 @@ export function matmulTopkGraph(): Uint8Array {
       ],
       initializers: [],
       nodes: [
-        { op: 'MatMul', inputs: ['queries', 'base'], outputs: ['products'] },
+        {
+          op: 'Gemm',
+          inputs: ['queries', 'base'],
+          outputs: ['dots'],
+          attributes: { transB: { kind: 'int', value: 1 } },
+        },
+        { op: 'Mul', inputs: ['dots', 'scale'], outputs: ['products'] },
         {
           op: 'TopK',
           inputs: ['products', 'k'],

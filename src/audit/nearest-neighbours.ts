@@ -125,7 +125,8 @@ async function searchTile(step: TileStep): Promise<void> {
   const asked = Math.min(n, search.k + (search.excludeSelf ? 1 : 0) + SPARE_CANDIDATES);
   const result = await session.run({
     queries: new ort.Tensor('float32', scratch.subarray(0, count * dim), [count, dim]),
-    base: new ort.Tensor('float32', baseTile.transposed, [dim, n]),
+    base: new ort.Tensor('float32', baseTile.rows, [n, dim]),
+    scale: new ort.Tensor('float32', baseTile.scale, [1, n]),
     k: new ort.Tensor('int64', BigInt64Array.of(BigInt(asked)), [1]),
   });
   const scores = result['scores']!.data as Float32Array;
@@ -152,13 +153,14 @@ function offer(step: TileStep, query: number, column: number): void {
   const { dim } = search;
   const index = baseTile.index[column]!;
   if (search.excludeSelf && index === query) return;
-  const score = dotOf(search.queries, query * dim, baseTile.raw, column * dim, dim);
+  const score = dotOf(search.queries, query * dim, baseTile.rows, column * dim, dim);
   const cosine = score * (step.queryScale[query]! * baseTile.inverseNorm[column]!);
   if (cosine >= (search.floor ?? -Infinity)) step.top.offer(query, index, cosine);
 }
 
 /**
- * How far a float32 cosine can lie from the true one: both sides rounded once, and a sum of `dim` products in any order
+ * How far a float32 cosine can lie from the true one: the query rounded once, a sum of `dim` products in any order, the scale and its
+ * product
  * (Higham, "Accuracy and Stability of Numerical Algorithms", §3.1: |error| <= n u / (1 - n u) for unit vectors). The bar itself
  * may have moved by as much.
  */

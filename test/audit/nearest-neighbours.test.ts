@@ -115,6 +115,15 @@ describe('nearestNeighbours', () => {
     });
   });
 
+  it('finds rows whose squares float32 cannot hold, huge or tiny, as if they were of ordinary length', async () => {
+    const [dim, n] = [5, 40];
+    const base = gaussian(8, n, dim);
+    const queries = gaussian(9, 6, dim);
+    const lengths = [1, 1e30, 1e-30, 3e-38, 1e18];
+    const stretched = base.map((value, i) => value * lengths[Math.floor(i / dim) % lengths.length]!);
+    await expectNaive({ queries, queryCount: 6, base: stretched, dim, k: 4 });
+  });
+
   it('works in one dimension, where every cosine is 1 or -1', async () => {
     const base = Float32Array.of(3, -2, 5, -1, 0.5);
     const result = await nearestNeighbours({
