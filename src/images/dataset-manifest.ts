@@ -34,8 +34,21 @@ export const datasetHeaderSchema = z.strictObject({
 
 export type DatasetHeader = z.infer<typeof datasetHeaderSchema>;
 
+const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** How a curated set came to be: enough to tell whether it would come out the same again. */
+const derivationSchema = z.strictObject({
+  by: z.string().describe('Stage and version of the code: `stillhouse 0.1.0, curate 2`.'),
+  policySha256: sha256Hex.describe('sha256 of the canonical JSON of the policy.'),
+  seed: z.int(),
+  parents: z.array(z.strictObject({ role: z.string(), name: z.string(), digest: sha256Hex })),
+  record: z.string().describe('File beside this one that has the policy and the counts.'),
+});
+export type Derivation = z.infer<typeof derivationSchema>;
+
 /** `dataset.yaml` of an indexed dataset: the header, and what the table beside it must be. */
 export const datasetFileSchema = datasetHeaderSchema.extend({
+  derivation: derivationSchema.optional(),
   images: z.strictObject({
     count: z.int().min(0),
     digest: z
@@ -96,6 +109,8 @@ export interface Dataset {
   readonly rows: readonly ImageRow[];
   /** Merkle root over the sorted ids of the rows. */
   readonly digest: Digest;
+  /** Of a curated set. */
+  readonly derivation?: Derivation;
 }
 
 /**
@@ -107,11 +122,13 @@ export async function writeDataset(
   folder: string,
   header: DatasetHeader,
   rows: readonly ImageRow[],
+  derivation?: Derivation,
 ): Promise<Digest> {
   const root = merkleRoot(rows.map(({ id }) => id));
   const table = writeParquet(IMAGE_COLUMNS, rows, { metadata: { 'stillhouse.dataset': header.name } });
   const file: z.infer<typeof datasetFileSchema> = {
     ...header,
+    ...(derivation && { derivation }),
     images: { count: rows.length, digest: root, tableSha256: sha256(table) },
   };
   await writeAtomic(join(folder, TABLE_FILE), table);
@@ -128,7 +145,7 @@ export async function readDataset(folder: string): Promise<Dataset> {
     schema: datasetFileSchema,
     noun: 'dataset',
   });
-  const { images, ...header } = file;
+  const { images, derivation, ...header } = file;
   const path = join(folder, TABLE_FILE);
   const found = await readParquet(path, { columns: IMAGE_COLUMNS });
   const rows = found.map(rowOf);
@@ -148,7 +165,7 @@ export async function readDataset(folder: string): Promise<Dataset> {
       next: 'Index the dataset again.',
     });
   }
-  return { header, rows, digest: digest(images.digest) };
+  return { header, rows, digest: digest(images.digest), ...(derivation && { derivation }) };
 }
 
 function rowOf(row: RowOf<typeof IMAGE_COLUMNS>): ImageRow {

@@ -147,8 +147,15 @@ async function execute(plan: CuratePlan, context: StageContext) {
     ...relocatedHeader(train.header, train.places, context.folder),
     name: train.header.name.endsWith('.curated') ? train.header.name : `${train.header.name}.curated`,
   };
+  const record = recordOf(plan, curation, split);
   const outputs = [
-    await writeDatasetOutput(context.folder, header, rows),
+    await writeDatasetOutput(context.folder, header, rows, {
+      by: `stillhouse ${record.stillhouse}, ${record.code.stage} ${record.code.version}`,
+      policySha256: record.policyDigest,
+      seed: record.seed,
+      parents: record.parents.map(({ role, name, digest }) => ({ role, name, digest })),
+      record: CURATION_FILE,
+    }),
     ledger,
     await writeOutput(context.folder, {
       name: 'kept',
@@ -161,7 +168,7 @@ async function execute(plan: CuratePlan, context: StageContext) {
     await writeOutput(context.folder, {
       name: 'curation',
       path: CURATION_FILE,
-      bytes: Buffer.from(`${JSON.stringify(recordOf(plan, curation, split), null, 2)}\n`),
+      bytes: Buffer.from(`${JSON.stringify(record, null, 2)}\n`),
     }),
     access.hashesOutput(),
   ];

@@ -46,6 +46,21 @@ export function keptRow(image: SelectedImage, split: string): RowOf<typeof KEPT_
   };
 }
 
+/** `kept.parquet` of a stage that leaves a curated set or a part of one; null for others. */
+export async function readKept({
+  outcome,
+  folder,
+}: UpstreamResult): Promise<RowOf<typeof KEPT_COLUMNS>[] | null> {
+  if (!outcome.outputs.some(({ name }) => name === 'kept')) return null;
+  return readParquet(join(folder, KEPT_FILE), { columns: KEPT_COLUMNS });
+}
+
+/** Images that a curated set shows more than once per pass. */
+export async function copiesOf(upstream: UpstreamResult): Promise<ReadonlyMap<string, number>> {
+  const kept = (await readKept(upstream)) ?? [];
+  return new Map(kept.filter(({ copies }) => copies > 1).map(({ imageId, copies }) => [imageId, copies]));
+}
+
 /** What an earlier curation took out of a set: its lists may still name it. */
 export async function removedBefore({ stage, folder }: UpstreamResult): Promise<ListedImage[]> {
   if (stage !== 'curate') return [];

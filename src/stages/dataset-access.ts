@@ -31,7 +31,7 @@ export async function openDataset(inputs: Inputs, id: string): Promise<OpenDatas
   };
 }
 
-const DATASET_STAGES = ['index', 'curate'];
+const DATASET_STAGES = ['index', 'curate', 'part'];
 
 /**
  * A finished stage that this one reads.

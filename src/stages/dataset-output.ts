@@ -2,7 +2,7 @@
 import * as fsp from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, sha256OfFile } from '../core/digest.ts';
-import { type DatasetHeader, writeDataset } from '../images/dataset-manifest.ts';
+import { type DatasetHeader, type Derivation, writeDataset } from '../images/dataset-manifest.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import type { StageOutput } from '../run/stage.ts';
 
@@ -10,9 +10,10 @@ export async function writeDatasetOutput(
   folder: string,
   header: DatasetHeader,
   rows: readonly ImageRow[],
+  derivation?: Derivation,
 ): Promise<StageOutput> {
   await fsp.mkdir(folder, { recursive: true });
-  const root = await writeDataset(folder, header, rows);
+  const root = await writeDataset(folder, header, rows, derivation);
   const paths = ['dataset.yaml', 'images.parquet'];
   const files = await Promise.all(
     paths.map(async (path) => ({ path, sizeBytes: (await fsp.stat(join(folder, path))).size })),

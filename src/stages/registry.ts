@@ -8,6 +8,7 @@ export const STAGES: StageLoaders = {
   gate: async () => (await import('./gate-stage.ts')).gateStage,
   impact: async () => (await import('./impact-stage.ts')).impactStage,
   curate: async () => (await import('./curate-stage.ts')).curateStage,
+  part: async () => (await import('./part-stage.ts')).partStage,
   cache: async () => (await import('./cache-stage.ts')).cacheStage,
   statistics: async () => (await import('./statistics-stage.ts')).statisticsStage,
   train: async () => (await import('./train-stage.ts')).trainStage,

@@ -15,6 +15,7 @@ import { decodeCheckpoint, encodeCheckpoint } from '../student/checkpoint.ts';
 import { type StudentConfig, parseStudentConfig } from '../student/student-config.ts';
 import { type StepRecord, type TrainState, initialState, train } from '../student/trainer.ts';
 import { type NamedSpace, cacheFactsSchema, cachedSpacesOf, readSpaces, viewsIn } from './cached-spaces.ts';
+import { copiesOf } from './curate-tables.ts';
 import { type OpenDataset, openDataset, upstreamOf } from './dataset-access.ts';
 import { writeOutput } from './ledger-table.ts';
 import { isHeldOut, loaderDataset, samplesOf, trainBatches } from './student-data.ts';
@@ -81,7 +82,12 @@ const stage: Stage<TrainParams, TrainPlan> = {
     const views = viewsIn(cache, params.dataset);
     const spaces = cachedSpacesOf(cache);
     const trained = dataset.rows.filter((row) => !isHeldOut(row, params.heldOut, context.seed));
-    const samples = samplesOf(trained, views, context.seed);
+    const copies = await copiesOf(inputs.get(params.dataset)!);
+    const samples = samplesOf(
+      trained.flatMap((row) => Array.from({ length: copies.get(row.id) ?? 1 }, () => row)),
+      views,
+      context.seed,
+    );
     return {
       params,
       dataset,

@@ -49,7 +49,7 @@ const SETS: Stages = [
   { id: 'images', stage: 'index', with: { dataset: 'train' } },
   { id: 'seeds', stage: 'index', with: { dataset: 'seeds' } },
 ];
-const run = (over: object): Promise<SmallRun> =>
+const run = (over: object, more: Stages = []): Promise<SmallRun> =>
   smallRun(folder(), [
     ...SETS,
     {
@@ -63,6 +63,7 @@ const run = (over: object): Promise<SmallRun> =>
         ...over,
       },
     },
+    ...more,
   ]);
 const ledgerOf = ({ result }: SmallRun) =>
   readParquet(join(result.folder, 'curate', 'ledger.parquet'), { columns: CURATE_LEDGER_COLUMNS });
@@ -106,8 +107,8 @@ describe('curation by embeddings', () => {
     expect(rejected).toMatchObject({ 'unlike-seeds': COUNT - 2 - kept.length, 'no-embedding': 2 });
   });
 
-  it('samples evenly over clusters, mixes classes exactly, and splits: chances and parts are kept', async () => {
-    const made = await run({
+  it('samples evenly over clusters, mixes classes exactly, and splits into parts that stages can take', async () => {
+    const policy = {
       sample: {
         level: LEVEL,
         total: 40,
@@ -118,7 +119,8 @@ describe('curation by embeddings', () => {
       },
       balance: { kind: 'weights', weights: { 'class-0': 2, 'class-1': 1 } },
       split: { sizes: { val: 3 }, rest: 'train' },
-    });
+    };
+    const made = await run(policy, [{ id: 'val', stage: 'part', with: { dataset: 'curate', split: 'val' } }]);
     const kept = await keptOf(made);
     const { rows } = await readDataset(join(made.result.folder, 'curate'));
     const count = (label: string): number => rows.filter((row) => row.label === label).length;
@@ -126,6 +128,13 @@ describe('curation by embeddings', () => {
     expect(count('class-2')).toBe(0);
     expect(rows.filter(({ split }) => split === 'val')).toHaveLength(3);
     expect(rows.filter(({ split }) => split === 'train')).toHaveLength(rows.length - 3);
+    const { rows: val, header } = await readDataset(join(made.result.folder, 'val'));
+    expect([header.split, val]).toEqual(['val', rows.filter(({ split }) => split === 'val')]);
+    expect(countsOf(made, 'val').rejected).toEqual({ 'other-split': rows.length - 3 });
+    const wrong = { id: 'val', stage: 'part', with: { dataset: 'curate', split: 'vla' } };
+    await expect(run(policy, [wrong])).rejects.toEqual(
+      failing(3, { got: 'vla', wanted: 'one of val, train' }),
+    );
     expect(kept.every(({ cluster }) => /^\d+\.\d+$/.test(cluster!))).toBe(true);
     expect(kept.some(({ inclusionProbability }) => inclusionProbability < 1)).toBe(true);
     const { rejected } = countsOf(made, 'curate');

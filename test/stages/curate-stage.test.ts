@@ -91,6 +91,8 @@ describe('the curate stage', () => {
     const record = JSON.parse(
       await readFile(join(run.result.folder, 'curate', 'curation.json'), 'utf8'),
     ) as Record<string, unknown>;
+    const { derivation } = await readDataset(join(run.result.folder, 'curate'));
+    expect(derivation).toMatchObject({ policySha256: record['policyDigest'], record: 'curation.json' });
     const parents = await Promise.all(
       SETS.map(async ({ id }) => (await readDataset(join(run.result.folder, id))).digest),
     );
@@ -103,6 +105,7 @@ describe('the curate stage', () => {
         { role: 'evaluation', from: 'bench-b', digest: parents[2] },
       ],
     });
+    expect(derivation!.parents.map(({ digest }) => digest)).toEqual(parents);
   });
 
   it('leaves a set in which an audit finds nothing, and which it does not curate further', async () => {
