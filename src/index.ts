@@ -17,11 +17,13 @@ export { type TensorDtype, type TensorPart, encodePart, payloadRow } from './for
 export { type Dataset, readDataset } from './images/dataset-manifest.ts';
 export type { ImageRow, LedgerRow } from './images/image-row.ts';
 export { type View, viewIdOf, viewsOf } from './images/view.ts';
+export { arrowBatches } from './loader/arrow-batches.ts';
 export type { Batch, Tensor } from './loader/batch.ts';
 export { type LoaderOptions, openLoader } from './loader/open-loader.ts';
 export type { PixelOptions, PixelTransform, TransformInfo } from './loader/pixel-options.ts';
 export { type LoaderDataset, type Sample, pictureDataset } from './loader/samples.ts';
 export type { LoaderState } from './loader/state.ts';
+export { tfDataset } from './loader/tf-dataset.ts';
 export type { TargetLoader } from './loader/target-loader.ts';
 export { type ShuffleQuality, shuffleQuality } from './loader/shuffle-quality.ts';
 export { type ReportInput } from './report/input.ts';

@@ -7,6 +7,7 @@ import { addCurateCommand } from './commands/curate-command.ts';
 import { addExportCommand } from './commands/export-command.ts';
 import { addInspectCommand } from './commands/inspect-command.ts';
 import { addPipelineCommands } from './commands/pipeline-commands.ts';
+import { addStreamCommand } from './commands/stream-command.ts';
 import { addTeachersCommands } from './commands/teachers-commands.ts';
 
 export function buildProgram(context: ProgramContext): Command {
@@ -28,6 +29,7 @@ export function buildProgram(context: ProgramContext): Command {
   addCacheCommands(program, context);
   addExportCommand(program);
   addTeachersCommands(program, context);
+  addStreamCommand(program, context);
   addInspectCommand(program);
   return program;
 }

@@ -3,6 +3,7 @@
  * consumer does (slow, early end, an exception, never reading), nothing stays running once its iteration has ended and the loader
  * is closed.
  */
+import { ReadableStream } from 'node:stream/web';
 import type { ReaderLease } from '../cache/reader-lease.ts';
 import { codedLabel, spaceIdOf } from '../cache/space.ts';
 import { StillhouseError } from '../core/failure.ts';
@@ -140,6 +141,11 @@ export class TargetLoader<
       for (const outcome of await Promise.allSettled(ahead))
         if (outcome.status === 'fulfilled') this.#pool.give(outcome.value.buffer);
     }
+  }
+
+  /** The same as a Web stream, which asks for a batch only when it is read: a batch is valid until the next read. */
+  stream(from?: number, to?: number): ReadableStream<Batch<Label, As, Pixels>> {
+    return ReadableStream.from(this.batches(from, to));
   }
 
   isClosed(): boolean {

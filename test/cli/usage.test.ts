@@ -30,6 +30,7 @@ const VERBS: readonly (readonly [verb: string, ...options: string[]])[] = [
   ['teachers ls', '--size', '--store', '--lock', '--json'],
   ['teachers pull', '<teachers...>', '--update', '--dry-run', '--store', '--lock', 'HF_TOKEN', '--json'],
   ['teachers check', '[teachers...]', '--size', '--image', '--device', '--json'],
+  ['stream', '<spaces...>', '--cache', '--dataset', '--batch', '--from', '--state', '--pixels', '--listen'],
   ['inspect', '<path>', '--rows', '--json'],
 ];
 

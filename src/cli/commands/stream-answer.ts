@@ -1,0 +1,196 @@
+/** Batches as an Arrow IPC stream, to stdout or to the first that connects. */
+import * as fsp from 'node:fs/promises';
+import { type Server, type Socket, connect, createServer } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import type { Writable } from 'node:stream';
+import { openCatalogue } from '../../cache/catalogue.ts';
+import { StillhouseError, systemCodeOf } from '../../core/failure.ts';
+import { placesOf, readDataset } from '../../images/dataset-manifest.ts';
+import { RANDOM_VIEWS, viewsOf } from '../../images/view.ts';
+import { arrowBatches } from '../../loader/arrow-batches.ts';
+import type { BadRowAction } from '../../loader/bad-rows.ts';
+import { openLoader } from '../../loader/open-loader.ts';
+import { type LoaderDataset, pictureDataset } from '../../loader/samples.ts';
+import type { LoaderState } from '../../loader/state.ts';
+import { writeAtomic } from '../../store/atomic.ts';
+import { needed, usage } from '../common-options.ts';
+import type { PlaceOptions } from '../place-options.ts';
+import { openCache } from './cache-answers.ts';
+
+export interface StreamOptions extends PlaceOptions {
+  readonly cache: string;
+  readonly dataset?: string;
+  readonly views: number;
+  readonly viewSeed: number;
+  readonly batch: number;
+  readonly epochs: number;
+  readonly from?: number;
+  readonly state?: string;
+  readonly seed: number;
+  readonly rank: number;
+  readonly world: number;
+  readonly as: string;
+  readonly pixels?: number;
+  readonly policy?: string;
+  readonly last: string;
+  readonly workers: number;
+  readonly listen?: string;
+}
+
+/** @throws StillhouseError as {@link openLoader}; usage for values that an option cannot take. */
+export async function streamBatches(
+  spaces: readonly string[],
+  options: StreamOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { pixels } = options;
+  if (pixels !== undefined && options.dataset === undefined) throw needed('stream --pixels', '--dataset');
+  const { root, fs } = await openCache({ ...options, json: false });
+  const snapshot = await openCatalogue(root, { fs });
+  const state = options.state === undefined ? null : await readState(options.state);
+  const policy = options.policy === undefined ? null : oneOf('--policy', POLICIES, options.policy);
+  const loader = await openLoader<string, 'f16' | 'f32', 'u8'>({
+    snapshot,
+    dataset: await datasetOf(snapshot.spaces.values(), options),
+    spaces,
+    batchSize: options.batch,
+    seed: options.seed,
+    rank: options.rank,
+    worldSize: options.world,
+    as: oneOf('--as', ['f16', 'f32'], options.as),
+    last: oneOf('--last', ['drop', 'keep'], options.last),
+    workers: options.workers,
+    ...(policy === null ? {} : { policy }),
+    ...(state === null ? {} : { state }),
+    ...(pixels === undefined ? {} : { pixels: { as: 'u8', size: pixels } }),
+  });
+  const sink = options.listen === undefined ? stdoutSink() : await listen(options.listen, signal);
+  try {
+    const from = options.from ?? loader.state().step;
+    const batches = loader.batches(from, options.epochs * loader.batchesPerEpoch);
+    for await (const { pieces } of arrowBatches(batches)) {
+      await sink.write(pieces);
+      signal.throwIfAborted();
+    }
+  } finally {
+    if (options.state !== undefined)
+      await writeAtomic(resolve(options.state), JSON.stringify(loader.state()));
+    await sink.end();
+    await loader.close();
+  }
+}
+
+const POLICIES: readonly BadRowAction[] = ['error', 'skip', 'mask-teacher'];
+
+async function datasetOf(
+  spaces: Iterable<{ readonly rows: { keys(): Iterable<LoaderDataset['keys'][number]> } }>,
+  { dataset, views, viewSeed }: StreamOptions,
+): Promise<LoaderDataset> {
+  if (dataset === undefined)
+    return { name: 'cache', keys: [...new Set([...spaces].flatMap(({ rows }) => [...rows.keys()]))] };
+  const folder = resolve(dataset);
+  const { header, rows } = await readDataset(folder);
+  const family = { count: views, ...RANDOM_VIEWS };
+  return pictureDataset({
+    name: header.name,
+    places: placesOf(header, join(folder, 'dataset.yaml'), [join(import.meta.dirname, '..', '..', '..')]),
+    samples: rows.flatMap((image) => viewsOf(family, viewSeed, image.id).map((view) => ({ image, view }))),
+  });
+}
+
+/** Null when the file is not there yet. */
+async function readState(path: string): Promise<LoaderState | null> {
+  let text: string;
+  try {
+    text = await fsp.readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    return JSON.parse(text) as LoaderState;
+  } catch (error) {
+    throw new StillhouseError(
+      {
+        kind: 'bad-input',
+        what: 'the loader state is not readable',
+        where: path,
+        wanted: 'the JSON that `stillhouse stream --state` wrote',
+        got: text.slice(0, 100),
+        next: 'remove the file to start at the beginning',
+      },
+      error,
+    );
+  }
+}
+
+function oneOf<T extends string>(option: string, values: readonly T[], given: string): T {
+  const found = values.find((value) => value === given);
+  if (found === undefined) throw usage(`stream ${option}`, values.join(' or '), given);
+  return found;
+}
+
+interface Sink {
+  /** Resolves when the pieces may be overwritten. */
+  write(pieces: readonly Uint8Array[]): Promise<void>;
+  end(): Promise<void>;
+}
+
+function stdoutSink(): Sink {
+  if (process.stdout.isTTY)
+    throw usage('stream', 'stdout that is a pipe or a file, or --listen', 'a terminal');
+  return { write: (pieces) => writeAll(process.stdout, pieces), end: () => Promise.resolve() };
+}
+
+async function writeAll(out: Writable, pieces: readonly Uint8Array[]): Promise<void> {
+  for (const piece of pieces)
+    await new Promise<void>((done, failed) =>
+      out.write(piece, (error) => (error == null ? done() : failed(error))),
+    );
+}
+
+/** Waits for one reader. */
+async function listen(place: string, signal: AbortSignal): Promise<Sink> {
+  const server = createServer();
+  const isPort = /^\d+$/.test(place);
+  if (!isPort) {
+    await fsp.mkdir(dirname(resolve(place)), { recursive: true });
+    await removeStale(resolve(place));
+  }
+  const socket = await new Promise<Socket>((connected, failed) => {
+    signal.addEventListener('abort', () => failed(signal.reason as Error), { once: true });
+    server.once('error', failed);
+    server.once('connection', connected);
+    if (isPort) server.listen(Number(place), '127.0.0.1');
+    else server.listen(resolve(place));
+  }).catch(async (error: unknown) => {
+    await closed(server);
+    throw error;
+  });
+  // a reader that goes away is told of where its next bytes are due
+  socket.on('error', () => undefined);
+  return {
+    write: (pieces) => writeAll(socket, pieces),
+    end: async () => {
+      await new Promise<void>((done) => (socket.destroyed ? done() : socket.end(done)));
+      await closed(server);
+    },
+  };
+}
+
+/** A process that was killed leaves its socket behind, and nobody answers there. */
+async function removeStale(path: string): Promise<void> {
+  const code = await new Promise<string | undefined>((answer) => {
+    const probe = connect(path, () => {
+      probe.destroy();
+      answer(undefined);
+    });
+    probe.on('error', (error) => answer(systemCodeOf(error)));
+  });
+  if (code === 'ECONNREFUSED') await fsp.rm(path);
+}
+
+const closed = (server: Server): Promise<void> =>
+  new Promise((done) => {
+    server.close(() => done());
+  });
