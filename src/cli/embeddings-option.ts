@@ -1,6 +1,7 @@
 /** `--embeddings name=train,eval[,anchor]`: embeddings computed elsewhere, as the audit stage takes them. */
 import { existsSync } from 'node:fs';
 import type { EmbeddingFile, EmbeddingSet } from '../stages/embedding-files.ts';
+import type { CurateEmbeddings } from '../stages/curate-embeddings.ts';
 import { usage } from './common-options.ts';
 
 export const EMBEDDINGS_FORM = '[copy:]name=train,eval[,anchor]';
@@ -24,6 +25,25 @@ export function embeddingsOption(text: string): EmbeddingSet {
     train: train!,
     eval: evaluation!,
     ...(anchor === undefined ? {} : { anchor }),
+  };
+}
+
+export const SET_EMBEDDINGS_FORM = '[copy:]name=file[,file...]';
+
+/** Embeddings of several sets: one file for each, in the order in which the sets are named. @throws StillhouseError usage as above. */
+export function setEmbeddingsOption(text: string, sets: readonly string[]): CurateEmbeddings {
+  const [, copy, name, rest] = /^(copy:)?([\w.@-]+)=(.+)$/.exec(text) ?? [];
+  const files = rest?.split(',') ?? [];
+  if (name === undefined || files.length !== sets.length || !files.every((file) => ENDING.test(file)))
+    throw usage(
+      '--embeddings',
+      `${SET_EMBEDDINGS_FORM} with a .parquet, .npy or .safetensors file for each of ${sets.join(', ')}`,
+      text,
+    );
+  return {
+    name,
+    role: copy === undefined ? 'domain' : 'copy',
+    files: Object.fromEntries(sets.map((set, i) => [set, withKeys(files[i]!)])),
   };
 }
 

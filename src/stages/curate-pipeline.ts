@@ -4,6 +4,7 @@ import { StillhouseError } from '../core/failure.ts';
 import type { CuratePolicyFields } from '../curate/policy.ts';
 import type { PipelineFile } from '../run/pipeline.ts';
 import type { TargetsRequest } from './cache-groups.ts';
+import type { CurateEmbeddings } from './curate-embeddings.ts';
 
 export interface CuratePipelineInput {
   readonly name: string;
@@ -12,6 +13,8 @@ export interface CuratePipelineInput {
   readonly evaluations: readonly string[];
   readonly seeds?: string;
   readonly teachers: TargetsRequest['teachers'];
+  /** Embeddings computed elsewhere, from the ids of the sets: training images, evaluation sets, seeds. */
+  readonly embeddingsOf?: (sets: readonly string[]) => readonly CurateEmbeddings[];
   readonly policy: CuratePolicyFields;
 }
 
@@ -53,6 +56,7 @@ export function curatePipeline(input: CuratePipelineInput): PipelineFile {
           eval: [...evaluations.keys()],
           ...(seeds === undefined ? {} : { seeds: 'seeds' }),
           ...(teachers.length === 0 ? {} : { embeddings: 'embed' }),
+          embeddingFiles: input.embeddingsOf?.(sets) ?? [],
         },
       },
     ],

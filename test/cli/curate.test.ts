@@ -92,6 +92,15 @@ describe('curate', () => {
     expect(expectOneMessage(unused, 2)).toContain("level: 'teacher:nanodet@128'");
   });
 
+  it('takes embeddings computed elsewhere, a file for each set, and says so where one is missing', async () => {
+    const few = await run(...SETS, '--embeddings', 'clip=train.npy,bench.npy', '--name', 'few');
+    expect(expectOneMessage(few, 2)).toContain(
+      'a .parquet, .npy or .safetensors file for each of train-images, eval-bench, eval-other-bench',
+    );
+    const gone = await run('--train', 'photos', '--embeddings', 'copy:clip=gone.npy', '--name', 'gone');
+    expect(expectOneMessage(gone, 3)).toContain('gone.npy');
+  });
+
   it('plans without writing, and needs no evaluation set', async () => {
     const plan = await run('--train', 'photos', '--dry-run', '--name', 'plan');
     expect(plan, plan.stderr).toMatchObject({ code: 0 });

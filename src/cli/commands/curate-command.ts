@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type CommonOptions, collected, needed, runName, withCommonOptions } from '../common-options.ts';
+import { SET_EMBEDDINGS_FORM, setEmbeddingsOption } from '../embeddings-option.ts';
 import type { ProgramContext } from '../program-context.ts';
 import { TEACHER_FORM, teacherOption } from '../teacher-option.ts';
 import { runLoaded } from './pipeline-commands.ts';
@@ -12,6 +13,7 @@ interface CurateOptions extends CommonOptions {
   readonly eval?: readonly string[];
   readonly seeds?: string;
   readonly teacher?: readonly string[];
+  readonly embeddings?: readonly string[];
   readonly policy?: string;
   readonly explain?: string;
 }
@@ -33,6 +35,11 @@ export function addCurateCommand(program: Command, context: ProgramContext): voi
     .option(
       `--teacher <${TEACHER_FORM}>`,
       'a teacher whose features the policy names, as level teacher:<name>@<px>',
+      collected,
+    )
+    .option(
+      `--embeddings <${SET_EMBEDDINGS_FORM}>`,
+      'embeddings computed elsewhere: a file for --train, each --eval and --seeds, in this order (.parquet with keys; .npy, .safetensors in the order of names, or with <file>.keys)',
       collected,
     )
     .option('--policy <file>', 'what to keep (.yaml), see manifests/policies/curate.yaml')
@@ -79,6 +86,7 @@ async function pipelineOf(options: CurateOptions) {
     evaluations: options.eval ?? [],
     ...(options.seeds === undefined ? {} : { seeds: options.seeds }),
     teachers: (options.teacher ?? []).map(teacherOption),
+    embeddingsOf: (sets) => (options.embeddings ?? []).map((text) => setEmbeddingsOption(text, sets)),
     policy,
   });
 }
