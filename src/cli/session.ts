@@ -9,6 +9,7 @@ import { obeyGates } from '../stages/gate-verdict.ts';
 import { STAGES } from '../stages/registry.ts';
 import { openCachePlace } from './cache-place.ts';
 import { type CommonOptions, cacheNameOf } from './common-options.ts';
+import { planText } from './plan-text.ts';
 import { printJson } from './print-json.ts';
 import { progressPrinter } from './progress.ts';
 import { standardError } from './status-line.ts';
@@ -49,13 +50,7 @@ export async function runSession(input: SessionInput): Promise<void> {
   if (options.dryRun) {
     const plan = await planPipeline(pipeline, run);
     if (options.json) printJson({ dryRun: true, stages: plan as unknown as Json });
-    else
-      process.stdout.write(
-        `${textTable(
-          ['stage', 'state', 'plan'],
-          plan.map((stage) => [stage.id, stage.state, stage.plan === null ? '' : JSON.stringify(stage.plan)]),
-        )}\n`,
-      );
+    else process.stdout.write(`${planText(plan)}\n`);
     return;
   }
   const result = await runPipeline(pipeline, run);

@@ -1,13 +1,13 @@
 /** What a cache holds, and whether it can be trusted. */
 import { join, resolve } from 'node:path';
-import { openCatalogue } from '../../cache/catalogue.ts';
+import { type CachedSpace, openCatalogue } from '../../cache/catalogue.ts';
 import { codecName } from '../../cache/codecs/codec.ts';
 import type { Finding } from '../../cache/finding.ts';
 import type { CachePlace } from '../../cache/place.ts';
 import { coverageOf, readDatasets } from '../../cache/datasets.ts';
 import { spaceError } from '../../cache/space-error.ts';
 import { holdCatalogue } from '../../cache/reader-lease.ts';
-import { exactLabel } from '../../cache/space.ts';
+import { codedLabel, exactLabel } from '../../cache/space.ts';
 import { writerNameOf } from '../../cache/writer-name.ts';
 import { type VerifyLevel, verifyCache } from '../../cache/verify.ts';
 import type { Json } from '../../core/canonical-json.ts';
@@ -43,12 +43,16 @@ export interface VerifyOptions extends StoreOptions, WeightsOptions {
   readonly memoryLimit?: number;
 }
 
+/** 96 px before 128 px. */
+const byLabel = (a: CachedSpace, b: CachedSpace): number =>
+  codedLabel(a.descriptor).localeCompare(codedLabel(b.descriptor), 'en', { numeric: true });
+
 /** @throws StillhouseError bad-input when the folder is no cache. */
 export async function listCache(options: StoreOptions): Promise<void> {
   const { root, fs } = await openCache(options);
   const catalogue = await openCatalogue(root, { fs });
   const datasets = await readDatasets(root, fs);
-  const spaces = [...catalogue.spaces.values()].map((space) => ({
+  const spaces = [...catalogue.spaces.values()].sort(byLabel).map((space) => ({
     space: exactLabel(space.descriptor),
     id: space.id,
     shape: space.descriptor.shape,
