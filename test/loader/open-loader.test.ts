@@ -187,34 +187,6 @@ describe('a loader', () => {
     }
   });
 
-  it('resumes at every batch of an epoch on any number of ranks, in the very order', async () => {
-    const catalogue = await snapshot();
-    const ids = async (loader: Opened, to: number): Promise<string[][]> => {
-      const batches: string[][] = [];
-      for await (const batch of loader.batches(undefined, to)) batches.push([...batch.ids]);
-      return batches;
-    };
-    const settings = { snapshot: catalogue, batchSize: 24, last: 'keep' } as const;
-    const whole = await ids(await open(settings), 4);
-    // an epoch of 26: a full batch, and the 2 that are left
-    expect(whole.map(({ length }) => length)).toEqual([24, 2, 24, 2]);
-    for (const end of [2, 4])
-      expect(new Set(whole.slice(end - 2, end).flat())).toEqual(new Set(keys.map((key) => key.slice(0, 64))));
-    const before = [1, 2, 3, 4, 6, 8];
-    for (let stop = 0; stop < 4; stop++)
-      for (const [i, worldSize] of before.entries()) {
-        const first = await open({ ...settings, worldSize, rank: worldSize - 1 });
-        await ids(first, stop);
-        const state = JSON.parse(JSON.stringify(first.state()));
-        const other = before[(i + 1 + stop) % before.length]!;
-        const shares: string[][][] = [];
-        for (let rank = 0; rank < other; rank++)
-          shares.push(await ids(await open({ ...settings, worldSize: other, rank, state }), 4));
-        const rest = Array.from({ length: 4 - stop }, (_, b) => shares.flatMap((share) => share[b]!));
-        expect(rest).toEqual(whole.slice(stop));
-      }
-  });
-
   it('refuses the state of another snapshot', async () => {
     const { state } = await open().then((loader) => ({ state: loader.state() }));
     const other = await snapshot();
