@@ -30,9 +30,10 @@ function child(body: string, killAfterLines = Infinity): Promise<{ code: number 
       batchSize: 2, seed: 1, workers: 2, ...(state ? { state } : {}),
     });
     ${body}`;
-  const ran = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  // a file: threads inherit the options of `node -e`, and would not start
+  const path = join(root, 'child.mjs');
+  fs.writeFileSync(path, script);
+  const ran = spawn(process.execPath, [path], { stdio: ['ignore', 'pipe', 'inherit'] });
   let out = '';
   ran.stdout.on('data', (text: Buffer) => {
     out += text.toString();
