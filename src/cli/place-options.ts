@@ -15,19 +15,26 @@ export function withPlaceOptions(command: Command): Command {
       '--replica <folder>',
       'local copies of a remote cache (default: $STILLHOUSE_HOME/replica, else the user cache)',
     )
-    .option('--replica-max <bytes>', 'most bytes of local copies, such as 50G', byteCount, 50 * 1000 ** 3);
+    .option(
+      '--replica-max <bytes>',
+      'most bytes of local copies, such as 50G',
+      byteCount('--replica-max'),
+      50 * 1000 ** 3,
+    );
 }
 
 /** `1500`, `500M`, `50G`: powers of 1000, as sizes are printed. */
-function byteCount(text: string): number {
-  const match = /^(\d+)([kMGT]?)B?$/.exec(text);
-  if (match !== null) return Number(match[1]) * 1000 ** ['', 'k', 'M', 'G', 'T'].indexOf(match[2]!);
-  throw new StillhouseError({
-    kind: 'usage',
-    what: 'an option has a value it cannot take',
-    where: '--replica-max',
-    wanted: 'a number of bytes, such as 500M or 50G',
-    got: text,
-    next: 'see `stillhouse cache --help`',
-  });
+export function byteCount(option: string): (text: string) => number {
+  return (text) => {
+    const match = /^(\d+)([kMGT]?)B?$/.exec(text);
+    if (match !== null) return Number(match[1]) * 1000 ** ['', 'k', 'M', 'G', 'T'].indexOf(match[2]!);
+    throw new StillhouseError({
+      kind: 'usage',
+      what: 'an option has a value it cannot take',
+      where: option,
+      wanted: 'a number of bytes, such as 500M or 50G',
+      got: text,
+      next: 'see `stillhouse --help`',
+    });
+  };
 }

@@ -7,6 +7,7 @@ import { addCurateCommand } from './commands/curate-command.ts';
 import { addExportCommand } from './commands/export-command.ts';
 import { addInspectCommand } from './commands/inspect-command.ts';
 import { addPipelineCommands } from './commands/pipeline-commands.ts';
+import { addLoaderCommands } from './commands/loader-command.ts';
 import { addStreamCommand } from './commands/stream-command.ts';
 import { addTeachersCommands } from './commands/teachers-commands.ts';
 
@@ -30,6 +31,7 @@ export function buildProgram(context: ProgramContext): Command {
   addExportCommand(program);
   addTeachersCommands(program, context);
   addStreamCommand(program, context);
+  addLoaderCommands(program);
   addInspectCommand(program);
   return program;
 }

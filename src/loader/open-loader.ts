@@ -13,19 +13,18 @@ import { type Clock, machineClock } from '../core/clock.ts';
 import { StillhouseError } from '../core/failure.ts';
 import { runsFromSource } from '../core/threads/compiled-entry.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
-import { type BadRowAction, type BadRowPolicy, absentFailure, noneUsable, policyOf } from './bad-rows.ts';
+import type { BadRowAction, BadRowPolicy } from './bad-rows.ts';
 import { batchLayout } from './batch-layout.ts';
-import { BatchOrder, checkWorld } from './batch-order.ts';
+import { checkWorld } from './batch-order.ts';
 import { batchPlaces } from './batch-places.ts';
 import type { Shuffle } from './block-spread.ts';
 import type { SpaceCoding } from './job-protocol.ts';
-import type { BucketSpec } from './order-spec.ts';
+import { planLoad } from './load-plan.ts';
 import { pixelInput } from './pixel-input.ts';
 import type { PixelOptions, PixelsAs } from './pixel-options.ts';
 import { BYTES_OF, type DeliveredAs } from './row-decoder.ts';
-import { RowTable, partsDigest } from './row-table.ts';
+import { partsDigest } from './row-table.ts';
 import type { LoaderDataset } from './samples.ts';
-import { spaceMeant } from './space-choice.ts';
 import { type LoaderState, orderDigest, stepOf } from './state.ts';
 import { TargetLoader } from './target-loader.ts';
 
@@ -90,38 +89,11 @@ export async function openLoader<
   const { batchSize, seed, rank = 0, worldSize = 1, form = 'teacher', clock = machineClock } = options;
   const as: DeliveredAs = options.as ?? 'f32';
   checkWorld(batchSize, rank, worldSize);
-  const policy = policyOf(options.policy);
-  const datasets: readonly LoaderDataset[] = Array.isArray(options.dataset)
-    ? (options.dataset as readonly LoaderDataset[])
-    : [options.dataset as LoaderDataset];
-  const keys = datasets.flatMap((dataset) => dataset.keys);
-  const spaces = options.spaces.map((label) => spaceMeant(options.snapshot, label, keys));
+  const { datasets, spaces, tables, usable, order, policy } = planLoad(options);
   const places = batchPlaces(
     spaces.map(({ descriptor }) => descriptor),
     options.spaces,
   );
-  const tables = datasets.map(({ keys }) => new RowTable(keys, spaces));
-  const usable = tables.map((table, d) =>
-    usableSamples({ table, spaces: options.spaces, policy, name: datasets[d]!.name }),
-  );
-  options.spaces.forEach((label, s) => {
-    const found = tables.some((table) => table.keys.some((_, i) => table.partOf(s, i) >= 0));
-    if (!found) throw noneUsable(label);
-  });
-  const shuffle = options.shuffle ?? { kind: 'blocks', spread: 32 };
-  const resolutions = options.resolutions ?? [1];
-  const order = new BatchOrder({
-    seed,
-    batchSize,
-    shuffle,
-    last: options.last ?? 'drop',
-    resolutions,
-    sources: datasets.map((dataset, d) => ({
-      name: dataset.name,
-      weight: dataset.weight ?? 1,
-      buckets: bucketsOf(dataset, { table: tables[d]!, usable: usable[d]!, shuffle }),
-    })),
-  });
   const binding = {
     snapshot: partsDigest(spaces),
     order: orderDigest(
@@ -190,42 +162,4 @@ function buffersFor(batchBytes: number, memoryBytes: number | undefined): number
       next: 'allow more memory, or lower the batch size',
     });
   return Math.max(2, Math.min(MOST_AHEAD + 1, fit));
-}
-
-function bucketsOf(
-  { buckets }: LoaderDataset,
-  { table, usable, shuffle }: { table: RowTable; usable: readonly number[]; shuffle: Shuffle },
-): BucketSpec[] {
-  const byKey = new Map<string, number[]>();
-  for (const sample of usable) {
-    const key = buckets?.[sample] ?? '';
-    const there = byKey.get(key);
-    if (there) there.push(sample);
-    else byKey.set(key, [sample]);
-  }
-  if (byKey.size === 0) byKey.set('', []);
-  return [...byKey].map(([key, samples]) =>
-    shuffle.kind === 'none'
-      ? { key, samples: Int32Array.from(samples), blockStarts: Int32Array.of(0, samples.length) }
-      : table.blocksOf(samples, key),
-  );
-}
-
-interface Usable {
-  readonly table: RowTable;
-  readonly spaces: readonly string[];
-  readonly policy: BadRowPolicy;
-  readonly name: string;
-}
-
-/** All samples, or under `skip` those with every target. */
-function usableSamples({ table, spaces, policy, name }: Usable): number[] {
-  const all = table.keys.map((_, i) => i);
-  if (policy.absent === 'error')
-    spaces.forEach((label, s) => {
-      const missing = all.filter((i) => table.partOf(s, i) < 0).length;
-      if (missing > 0) throw absentFailure(`${label} of ${name}`, missing, all.length);
-    });
-  if (policy.absent !== 'skip') return all;
-  return all.filter((i) => spaces.every((_, s) => table.partOf(s, i) >= 0));
 }

@@ -105,6 +105,17 @@ function packed<Need extends RowNeed>(runs: readonly (readonly Need[])[]): Plann
   };
 }
 
+/** Bytes that each run of a job reads, gaps included. */
+export function runSpans({ runs, needs }: PlannedJob): number[] {
+  const spans: number[] = [];
+  for (let i = 1, at = 0; i < runs.length; i += RUN_FIELDS) {
+    const [first, last] = [needs[at]!, needs[at + runs[i]! - 1]!];
+    spans.push(last.offset + last.storedBytes - first.offset);
+    at += runs[i]!;
+  }
+  return spans;
+}
+
 /** The job with the descriptors of its files in place. */
 export function withDescriptors(runs: Float64Array, descriptorOf: (file: number) => number): Float64Array {
   return runs.map((value, i) => (i % RUN_FIELDS === 0 ? descriptorOf(value) : value));

@@ -1,21 +1,19 @@
 /** Batches as an Arrow IPC stream, to stdout or to the first that connects. */
 import * as fsp from 'node:fs/promises';
 import { type Server, type Socket, connect, createServer } from 'node:net';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { openCatalogue } from '../../cache/catalogue.ts';
 import { StillhouseError, systemCodeOf } from '../../core/failure.ts';
-import { placesOf, readDataset } from '../../images/dataset-manifest.ts';
-import { RANDOM_VIEWS, viewsOf } from '../../images/view.ts';
 import { arrowBatches } from '../../loader/arrow-batches.ts';
 import type { BadRowAction } from '../../loader/bad-rows.ts';
 import { openLoader } from '../../loader/open-loader.ts';
-import { type LoaderDataset, pictureDataset } from '../../loader/samples.ts';
 import type { LoaderState } from '../../loader/state.ts';
 import { writeAtomic } from '../../store/atomic.ts';
 import { needed, usage } from '../common-options.ts';
 import type { PlaceOptions } from '../place-options.ts';
 import { openCache } from './cache-answers.ts';
+import { loaderDataset } from './loader-dataset.ts';
 
 export interface StreamOptions extends PlaceOptions {
   readonly cache: string;
@@ -51,7 +49,7 @@ export async function streamBatches(
   const policy = options.policy === undefined ? null : oneOf('--policy', POLICIES, options.policy);
   const loader = await openLoader<string, 'f16' | 'f32', 'u8'>({
     snapshot,
-    dataset: await datasetOf(snapshot.spaces.values(), options),
+    dataset: await loaderDataset(snapshot.spaces.values(), options),
     spaces,
     batchSize: options.batch,
     seed: options.seed,
@@ -81,22 +79,6 @@ export async function streamBatches(
 }
 
 const POLICIES: readonly BadRowAction[] = ['error', 'skip', 'mask-teacher'];
-
-async function datasetOf(
-  spaces: Iterable<{ readonly rows: { keys(): Iterable<LoaderDataset['keys'][number]> } }>,
-  { dataset, views, viewSeed }: StreamOptions,
-): Promise<LoaderDataset> {
-  if (dataset === undefined)
-    return { name: 'cache', keys: [...new Set([...spaces].flatMap(({ rows }) => [...rows.keys()]))] };
-  const folder = resolve(dataset);
-  const { header, rows } = await readDataset(folder);
-  const family = { count: views, ...RANDOM_VIEWS };
-  return pictureDataset({
-    name: header.name,
-    places: placesOf(header, join(folder, 'dataset.yaml'), [join(import.meta.dirname, '..', '..', '..')]),
-    samples: rows.flatMap((image) => viewsOf(family, viewSeed, image.id).map((view) => ({ image, view }))),
-  });
-}
 
 /** Null when the file is not there yet. */
 async function readState(path: string): Promise<LoaderState | null> {
