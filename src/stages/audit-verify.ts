@@ -1,4 +1,5 @@
 /** Pixel evidence for pairs that the digests and hashes propose. Each candidate image is decoded once. */
+import { setImmediate } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { type EvidencePair, isExact } from '../audit/evidence.ts';
 import type { Dihedral } from '../audit/dihedral.ts';
@@ -39,7 +40,13 @@ export async function verifiedPairs(options: VerifyOptions): Promise<EvidencePai
   const thumbs = await thumbsOf(new Set(wanted.flatMap(([pair]) => [pair!.a, pair!.b])), options);
   const laidOut = summedThumbs(thumbs);
   const found: EvidencePair[] = [];
+  let compared = 0;
   for (const key of [...proposals.keys()].sort()) {
+    // a million pairs take minutes: without a pause no signal would be heard
+    if (++compared % PAIRS_BETWEEN_PAUSES === 0) {
+      await setImmediate();
+      options.signal.throwIfAborted();
+    }
     const pairs = proposals.get(key)!;
     const { type, a, b } = pairs[0]!;
     if (pairs.some(({ evidence }) => isExact(evidence))) {
@@ -61,6 +68,8 @@ export async function verifiedPairs(options: VerifyOptions): Promise<EvidencePai
   }
   return found;
 }
+
+const PAIRS_BETWEEN_PAUSES = 1000;
 
 /** 40 MB of tables. An image is in many pairs, and pairs are ordered by their first image. */
 const MOST_SUMMED = 1024;
