@@ -133,7 +133,7 @@ async function execute(plan: CuratePlan, context: StageContext) {
     path: LEDGER_FILE,
     bytes: writeParquet(CURATE_LEDGER_COLUMNS, curation.ledger),
   });
-  if (curation.kept.length === 0) throw nothingLeft(curation, context.folder);
+  if (curation.kept.length === 0) context.events.note(nothingLeft(curation));
   await checkPostCondition(curation, { ...input, findEvidence: access.freshFinder() });
   const split =
     plan.split === null
@@ -251,17 +251,10 @@ export async function checkPostCondition({ kept, ledger }: Curation, input: Cura
   });
 }
 
-function nothingLeft({ counts }: Curation, folder: string): StillhouseError {
-  return new StillhouseError({
-    kind: 'bad-input',
-    what: 'the curation leaves no image',
-    where: folder,
-    wanted: 'at least one image',
-    got: Object.entries(counts.rejected)
-      .map(([reason, count]) => `${count} ${reason}`)
-      .join(', '),
-    next: `loosen the policy; ${LEDGER_FILE} there has the reason of each image`,
-  });
+/** An answer all the same: an audit of a set with itself ends here, and its report is wanted. */
+function nothingLeft({ counts }: Curation): string {
+  const reasons = Object.entries(counts.rejected).map(([reason, count]) => `${count} ${reason}`);
+  return `no image is left: ${reasons.join(', ')}; ${LEDGER_FILE} has the reason of each`;
 }
 
 function withoutSeeds(): StillhouseError {

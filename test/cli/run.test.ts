@@ -77,8 +77,8 @@ describe('--json', () => {
     await cli(['cache', '--data', 'train', '--teacher', 'tiny.yaml@16'], { cwd });
     const answers = {
       'cache ls': [
-        { space: 'tiny@16.summary', rows: 12 },
         { space: 'tiny@16.spatial', rows: 12 },
+        { space: 'tiny@16.summary', rows: 12 },
       ],
       'cache verify': { findings: [], rows: 24 },
       'teachers ls': {

@@ -49,6 +49,8 @@ describe('a command of the README', () => {
     const ran = spawnSync('bash', ['-c', command.replace('npx stillhouse ', program)], {
       cwd: folder,
       encoding: 'utf8',
+      // a stream of batches is longer than what a child may print by default
+      maxBuffer: 2 ** 28,
     });
     expect({ status: ran.status, stderr: ran.status === 0 ? '' : ran.stderr }).toEqual({
       status: 0,

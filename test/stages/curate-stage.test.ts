@@ -160,19 +160,21 @@ describe('the curate stage', () => {
     expect(digests.slice(0, 3)).toEqual(digests.slice(3));
   });
 
-  it('refuses a level that nothing computes, and an empty result, with what to do', async () => {
+  it('refuses a level that nothing computes, with what to do', async () => {
     const cut = { level: 'teacher:nothing@16', minCosine: 0.9 };
     await expect(smallRun(folder(), [...SETS, curateStage({ deduplicate: [cut] })])).rejects.toEqual(
       failing(3, { where: 'teacher:nothing@16' }),
     );
-    await expect(
-      smallRun(folder(), [...SETS, curateStage({ filters: { minSidePx: 5000 } })]),
-    ).rejects.toEqual(
-      failing(3, {
-        what: 'the curation leaves no image',
-        got: expect.stringContaining('too-small') as string,
-      }),
-    );
+  });
+
+  it('may keep nothing: every image has its row, and a note says so', async () => {
+    const { result, events } = await smallRun(folder(), [
+      ...SETS,
+      curateStage({ filters: { minSidePx: 5000 } }),
+    ]);
+    const { outcome } = result.results.find(({ id }) => id === 'curate')!;
+    expect([outcome.kept, outcome.rejected]).toEqual([0, { 'too-small': outcome.seen }]);
+    expect(JSON.stringify(events)).toContain('no image is left');
   });
 });
 
