@@ -13,7 +13,8 @@ import { writePhotos } from './photos.mjs';
 import { writeVit } from './vit-small.mjs';
 
 const small = process.env.SMALL === '1';
-const IMAGES = Number(process.env.IMAGES ?? (small ? 24 : 384));
+// half of them is still enough work for two engines to share the CPU: peaks of one and of two cannot be compared
+const IMAGES = Number(process.env.IMAGES ?? (small ? 24 : 512));
 const ROUNDS = Number(process.env.ROUNDS ?? (small ? 1 : 5));
 const BATCH = 8;
 /** The folder that peers read. */
