@@ -2,6 +2,7 @@
 import type { CachedSpace, Catalogue } from '../cache/catalogue.ts';
 import { type BadRowAction, type BadRowPolicy, absentFailure, noneUsable, policyOf } from './bad-rows.ts';
 import { BatchOrder } from './batch-order.ts';
+import { type BatchPlace, batchPlaces } from './batch-places.ts';
 import type { Shuffle } from './block-spread.ts';
 import type { BucketSpec } from './order-spec.ts';
 import { RowTable } from './row-table.ts';
@@ -25,6 +26,8 @@ export interface LoadPlan {
   readonly datasets: readonly LoaderDataset[];
   /** As asked for, in that order. */
   readonly spaces: readonly CachedSpace[];
+  /** Where a batch holds the targets of each. */
+  readonly places: readonly BatchPlace[];
   /** By dataset: where the targets of its samples lie. */
   readonly tables: readonly RowTable[];
   /** By dataset: the samples that are shown. */
@@ -34,7 +37,7 @@ export interface LoadPlan {
 }
 
 /**
- * @throws StillhouseError bad-input for labels that are not there, targets that are missing under policy `error`, a space without any
+ * @throws StillhouseError bad-input for labels that are not there, or two of one teacher and kind, targets that are missing under policy `error`, a space without any
  *   usable target, or a batch larger than the dataset
  */
 export function planLoad(options: LoadRequest): LoadPlan {
@@ -44,6 +47,10 @@ export function planLoad(options: LoadRequest): LoadPlan {
     : [options.dataset as LoaderDataset];
   const keys = datasets.flatMap((dataset) => dataset.keys);
   const spaces = options.spaces.map((label) => spaceMeant(options.snapshot, label, keys));
+  const places = batchPlaces(
+    spaces.map(({ descriptor }) => descriptor),
+    options.spaces,
+  );
   const tables = datasets.map(({ keys }) => new RowTable(keys, spaces));
   const usable = tables.map((table, d) =>
     usableSamples({ table, spaces: options.spaces, policy, name: datasets[d]!.name }),
@@ -65,7 +72,7 @@ export function planLoad(options: LoadRequest): LoadPlan {
       buckets: bucketsOf(dataset, { table: tables[d]!, usable: usable[d]!, shuffle }),
     })),
   });
-  return { datasets, spaces, tables, usable, order, policy };
+  return { datasets, spaces, places, tables, usable, order, policy };
 }
 
 function bucketsOf(

@@ -16,7 +16,6 @@ import { rowValuesOf } from '../format/tensor-part.ts';
 import type { BadRowAction, BadRowPolicy } from './bad-rows.ts';
 import { batchLayout } from './batch-layout.ts';
 import { checkWorld } from './batch-order.ts';
-import { batchPlaces } from './batch-places.ts';
 import type { Shuffle } from './block-spread.ts';
 import type { SpaceCoding } from './job-protocol.ts';
 import { planLoad } from './load-plan.ts';
@@ -89,11 +88,7 @@ export async function openLoader<
   const { batchSize, seed, rank = 0, worldSize = 1, form = 'teacher', clock = machineClock } = options;
   const as: DeliveredAs = options.as ?? 'f32';
   checkWorld(batchSize, rank, worldSize);
-  const { datasets, spaces, tables, usable, order, policy } = planLoad(options);
-  const places = batchPlaces(
-    spaces.map(({ descriptor }) => descriptor),
-    options.spaces,
-  );
+  const { datasets, spaces, places, tables, usable, order, policy } = planLoad(options);
   const binding = {
     snapshot: partsDigest(spaces),
     order: orderDigest(
