@@ -21,14 +21,9 @@ export const lanes32 = (value: number): Code => {
 /** Lanes of float32: both, or four, per vector. */
 export const f32x4 = {
   loadSplat: (offset: number): Code => vector(0x09, 2, ...unsigned(offset)),
-  splat: vector(0x13),
-  greater: vector(0x44),
-  absolute: vector(0xe0),
   add: vector(0xe4),
   subtract: vector(0xe5),
   multiply: vector(0xe6),
-  /** The larger; NaN when one is. */
-  most: vector(0xe9),
   /** From signed integers. */
   convert: vector(0xfa),
 } as const;
@@ -65,7 +60,6 @@ export const i32x4 = {
 export const v128 = {
   and: vector(0x4e),
   or: vector(0x50),
-  xor: vector(0x51),
   /** first & mask | second & ~mask */
   select: vector(0x52),
   /** The two high 64-bit lanes, twice. */
