@@ -34,7 +34,7 @@ describe.skipIf(reason !== null)('pyarrow', () => {
         }),
       );
       const readme = fs.readFileSync('README.md', 'utf8');
-      const snippet = /```python\n([\s\S]*?)```/.exec(readme)![1]!;
+      const snippet = /## Read the targets from Python[\s\S]*?```python\n([\s\S]*?)```/.exec(readme)![1]!;
       const report =
         'import json\nprint(json.dumps({"keys": keys, "usable": usable.tolist(), "shape": maps.shape, "dtype": str(maps.dtype), "values": maps.astype("float64").reshape(-1).tolist()}))';
       const ran = spawnSync(PYTHON, ['-c', `${snippet}\n${report}`], { cwd: folder, encoding: 'utf8' });
