@@ -15,7 +15,8 @@ import { STILLHOUSE_VERSION } from '../core/version.ts';
 import { readCheckedYaml } from '../format/checked-yaml.ts';
 import { readParquet } from '../format/parquet-table.ts';
 import { type Stage, type StageContext, type UpstreamResult, asAnyStage } from '../run/stage.ts';
-import { auditParams, thresholdsOf } from './audit-params.ts';
+import { auditFactsSchema } from './audit-facts.ts';
+import { thresholdsOf } from './audit-params.ts';
 import { ITEM_COLUMNS, readPairs } from './audit-tables.ts';
 import { upstreamOf } from './dataset-access.ts';
 import { writeOutput } from './ledger-table.ts';
@@ -34,19 +35,6 @@ interface GatePlan {
   readonly input: GateInput;
 }
 
-const auditFacts = z.looseObject({
-  levels: z.array(z.looseObject({ level: z.string() })),
-  match: auditParams.shape.match,
-  canaries: z.object({ planted: z.int(), found: z.int(), missed: z.array(z.string()) }),
-  distances: z.array(
-    z.looseObject({
-      level: z.string(),
-      summary: z.array(z.looseObject({ metric: z.string(), relative: z.number().nullable() })),
-      leftOut: z.array(z.object({ metric: z.string(), reason: z.string() })),
-    }),
-  ),
-});
-
 const stage: Stage<GateParams, GatePlan> = {
   name: 'gate',
   version: 1,
@@ -61,7 +49,7 @@ const stage: Stage<GateParams, GatePlan> = {
   plan: async (params, inputs, context) => {
     const { policy, waivers } = await filesOf(params, context);
     const audit = upstreamOf(inputs, params.audit, ['audit']);
-    const facts = auditFacts.parse(audit.outcome.facts);
+    const facts = auditFactsSchema.parse(audit.outcome.facts);
     const items = await readParquet(join(audit.folder, 'items.parquet'), { columns: ITEM_COLUMNS });
     const levels = [...new Set(facts.levels.map(({ level }) => level))];
     return {

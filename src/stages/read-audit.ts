@@ -7,37 +7,10 @@ import type { EvidenceLevel } from '../audit/evidence.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { readParquet } from '../format/parquet-table.ts';
 import { type StageMarker, readMarker } from '../run/marker.ts';
-import { auditParams, thresholdsOf } from './audit-params.ts';
+import { auditFactsSchema } from './audit-facts.ts';
+import { thresholdsOf } from './audit-params.ts';
 import { ITEM_COLUMNS, readPairs } from './audit-tables.ts';
 
-const auditFacts = z.looseObject({
-  levels: z.array(
-    z.object({
-      level: z.string(),
-      type: z.string(),
-      images: z.number(),
-      matched: z.number(),
-      rate: z.number().nullable(),
-      low: z.number(),
-      high: z.number(),
-    }),
-  ),
-  match: auditParams.shape.match,
-  distances: z.array(
-    z.looseObject({
-      level: z.string(),
-      summary: z.array(
-        z.object({
-          metric: z.string(),
-          value: z.number(),
-          low: z.number().nullable(),
-          high: z.number().nullable(),
-          relative: z.number().nullable(),
-        }),
-      ),
-    }),
-  ),
-});
 const gateFacts = z.looseObject({
   verdict: z.string(),
   rules: z.array(z.object({ rule: z.string(), verdict: z.string(), measured: z.number().nullable() })),
@@ -66,7 +39,7 @@ export async function readAudit(path: string): Promise<AuditRecord> {
       next: audits.length === 0 ? 'run `stillhouse audit`, then name out/<name>' : 'name one of them',
     });
   const [audit] = audits;
-  const { levels, match, distances } = parsed(auditFacts, audit!, 'audit');
+  const { levels, match, distances } = parsed(auditFactsSchema, audit!, 'audit');
   const names = [...new Set(levels.map(({ level }) => level))] as EvidenceLevel[];
   const gate = stages.find(({ marker }) => has(marker, 'verdict') && has(marker, 'sarif'));
   return {

@@ -1,85 +1,15 @@
 /** The report's section on the audit: its facts, and the tables that it left. */
 import { join } from 'node:path';
-import { z } from 'zod';
 import type { EvidenceLevel } from '../audit/evidence.ts';
 import { readParquet } from '../format/parquet-table.ts';
 import type { AgreementFacts, AuditFacts, ClassOverlap, TransferFacts } from '../report/input.ts';
 import type { RunResult, StageResult } from '../run/execute.ts';
-import { type AuditParams, auditParams, thresholdsOf } from './audit-params.ts';
+import { auditFactsSchema } from './audit-facts.ts';
+import { type AuditParams, thresholdsOf } from './audit-params.ts';
 import { AGREEMENT_COLUMNS, CLASS_COLUMNS, TRANSFER_COLUMNS, readPairs } from './audit-tables.ts';
 import { imagesOf } from './report-images.ts';
 import { examplesOf, scoreHistograms, typeOf } from './report-pairs.ts';
 import { stagesNamed } from './summary.ts';
-
-const metric = z.object({
-  metric: z.string(),
-  value: z.number(),
-  low: z.number().nullable(),
-  high: z.number().nullable(),
-  pValue: z.number().nullable(),
-  expected: z.number().nullable(),
-  trainNull: z.number().nullable(),
-  evalNull: z.number().nullable(),
-  anchor: z.number().nullable(),
-  relative: z.number().nullable(),
-  warning: z.string().nullable(),
-});
-
-const auditSchema = z.looseObject({
-  levels: z.array(
-    z.looseObject({
-      level: z.string(),
-      type: z.string(),
-      images: z.number(),
-      matched: z.number(),
-      pairs: z.number(),
-      rate: z.number().nullable(),
-      low: z.number(),
-      high: z.number(),
-    }),
-  ),
-  match: auditParams.shape.match,
-  degenerate: z.number(),
-  pairs: z.number(),
-  detection: z.array(
-    z.object({
-      task: z.string(),
-      level: z.string(),
-      threshold: z.number().nullable(),
-      precision: z.number().nullable(),
-      recall: z.number().nullable(),
-      f1: z.number().nullable(),
-      truePairs: z.number(),
-      predictedPairs: z.number(),
-    }),
-  ),
-  curves: z.array(
-    z.object({
-      task: z.string(),
-      level: z.string(),
-      thresholds: z.array(z.number()),
-      precision: z.array(z.number()),
-      recall: z.array(z.number()),
-    }),
-  ),
-  distances: z.array(
-    z.object({
-      level: z.string(),
-      images: z.number(),
-      anchorKind: z.enum(['given', 'shuffled']),
-      summary: z.array(metric),
-      leftOut: z.array(z.object({ metric: z.string(), reason: z.string() })),
-    }),
-  ),
-  histograms: z.array(
-    z.object({
-      level: z.string(),
-      edges: z.array(z.number()),
-      truePairs: z.array(z.number()),
-      otherPairs: z.array(z.number()),
-    }),
-  ),
-});
 
 const TASKS: Readonly<Record<string, string>> = {
   twins: 'twins across the two sets',
@@ -89,7 +19,7 @@ const TASKS: Readonly<Record<string, string>> = {
 export async function auditFacts(result: RunResult): Promise<AuditFacts | null> {
   const [audit] = stagesNamed(result, 'audit');
   if (!audit) return null;
-  const facts = auditSchema.parse(audit.outcome.facts);
+  const facts = auditFactsSchema.parse(audit.outcome.facts);
   const pairs = await readPairs(join(audit.folder, 'pairs.parquet'));
   const levels = [...new Set(facts.levels.map(({ level }) => level))] as EvidenceLevel[];
   const thresholds = thresholdsOf(levels, facts.match);

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { Json } from '../core/canonical-json.ts';
 import type { RunResult, StageResult } from '../run/execute.ts';
+import { auditFactsSchema } from './audit-facts.ts';
 import { cacheFactsSchema } from './cached-spaces.ts';
 
 export const spaceFacts = z.looseObject({
@@ -127,55 +128,7 @@ function targets(spaces: readonly SpaceFigures[]): Json {
 }
 
 function auditFigures({ outcome }: StageResult): Json {
-  const facts = z
-    .looseObject({
-      levels: z.array(
-        z.looseObject({
-          level: z.string(),
-          type: z.string(),
-          images: z.int(),
-          matched: z.int(),
-          pairs: z.int(),
-          rate: z.number().nullable(),
-          low: z.number(),
-          high: z.number(),
-          degenerateImages: z.int(),
-          degeneratePairs: z.int(),
-        }),
-      ),
-      degenerate: z.int(),
-      canaries: z.looseObject({ planted: z.int(), found: z.int() }),
-      labelConflicts: z.int(),
-      nulls: z.array(z.looseObject({ level: z.string(), side: z.string(), mean: z.number().nullable() })),
-      distances: z.array(
-        z.looseObject({
-          level: z.string(),
-          images: z.int(),
-          summary: z.array(
-            z.looseObject({
-              metric: z.string(),
-              value: z.number(),
-              trainNull: z.number().nullable(),
-              anchor: z.number().nullable(),
-              relative: z.number().nullable(),
-              pValue: z.number().nullable(),
-            }),
-          ),
-          leftOut: z.array(z.object({ metric: z.string(), reason: z.string() })),
-        }),
-      ),
-      detection: z.array(
-        z.looseObject({
-          task: z.string(),
-          level: z.string(),
-          threshold: z.number().nullable(),
-          precision: z.number().nullable(),
-          recall: z.number().nullable(),
-          f1: z.number().nullable(),
-        }),
-      ),
-    })
-    .parse(outcome.facts);
+  const facts = auditFactsSchema.parse(outcome.facts);
   const levels: Record<string, Record<string, Json>> = {};
   for (const { level, type, degenerateImages, degeneratePairs, ...counts } of facts.levels) {
     const { images, matched, pairs, rate, low, high } = counts;

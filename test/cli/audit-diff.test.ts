@@ -1,9 +1,9 @@
 /** `audit diff` through the command as users run it. */
-import { copyFile, cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { smallRun } from '../stages/small-run.ts';
-import { copyEmoji, emojiNames } from '../support/emoji-folder.ts';
+import { copySides, emojiNames } from '../support/emoji-folder.ts';
 import { cli } from '../support/run-cli.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -18,13 +18,7 @@ describe('audit diff', () => {
   it('tells what appeared, vanished and changed, refuses new copies when asked to, and names what is no audit', async () => {
     const folder = await tempFolder();
     const names = await emojiNames(8);
-    for (const [side, vendor] of [
-      ['train', 'twitter'],
-      ['eval', 'google'],
-    ] as const) {
-      await mkdir(join(folder, side));
-      await copyEmoji(join(folder, side), { vendor, names });
-    }
+    await copySides(folder, names);
     await writeFile(
       join(folder, 'policy.yaml'),
       'version: 1\npairs: { train-eval: { maxExact: 0 } }\nrequireCanaries: false\n',

@@ -1,8 +1,8 @@
 /** Exit codes of an audit with a policy, through the command as users run it. */
-import { copyFile, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { copyEmoji, emojiNames } from '../support/emoji-folder.ts';
+import { copySides, emojiNames } from '../support/emoji-folder.ts';
 import { cli } from '../support/run-cli.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -10,13 +10,7 @@ describe('an audit with a policy', () => {
   it('exits 0, 1, 3 and 4 for pass, violated, bad policy and not measurable, and leaves its report each time', async () => {
     const folder = await tempFolder();
     const names = await emojiNames(12);
-    for (const [side, vendor] of [
-      ['train', 'twitter'],
-      ['eval', 'google'],
-    ] as const) {
-      await mkdir(join(folder, side));
-      await copyEmoji(join(folder, side), { vendor, names });
-    }
+    await copySides(folder, names);
     const gate = async (policy: string) => {
       await writeFile(join(folder, 'policy.yaml'), `version: 1\n${policy}\n`);
       return cli(['audit', '--train', 'train', '--eval', 'eval', '--policy', 'policy.yaml'], {

@@ -31,6 +31,15 @@ export async function copyEmoji(
   }
 }
 
+/** The same code points on two sides: `train` as Twitter draws them, `eval` as Google does. */
+export async function copySides(folder: string, names: readonly string[]): Promise<void> {
+  for (const [side, vendor] of [
+    ['train', 'twitter'],
+    ['eval', 'google'],
+  ] as const)
+    await copyEmoji(join(folder, side), { vendor, names });
+}
+
 /** The bytes of one vendor's first emoji, as {@link emojiNames} orders them. */
 export async function readEmoji(vendor: Vendor, count: number): Promise<Buffer[]> {
   return Promise.all((await emojiNames(count)).map((name) => readFile(join(imagesOf(vendor), name))));

@@ -1,50 +1,14 @@
 // TFJS teachers run by tensorflow.js itself: the code of tfjs-gpu on the backend that every machine has.
 import * as tf from '@tensorflow/tfjs';
 import { expect, it } from 'vitest';
-import { BatchTuner } from '../../src/teachers/batch-tuner.ts';
-import { openBatchedSession } from '../../src/teachers/batched-session.ts';
-import { identifyTeacher, openTeacher, tapsOf } from '../../src/teachers/open-teacher.ts';
+import { identifyTeacher, openTeacher } from '../../src/teachers/open-teacher.ts';
 import { loadTeacher } from '../../src/teachers/registry.ts';
-import { openTfjsNetwork } from '../../src/teachers/tfjs-network.ts';
-import type { TeacherSession } from '../../src/teachers/teacher.ts';
-import { locateWeights } from '../../src/teachers/weights.ts';
 import { failing } from '../support/failing.ts';
 import { teacherContract } from '../support/teacher-contract.ts';
+import { SIZE_PX, VALUES, openNative } from './native-teacher.ts';
 
 tf.enableProdMode();
-const SIZE_PX = 32;
-
-async function openNative(batch: number): Promise<TeacherSession> {
-  const teacher = await loadTeacher('nanodet', { baseFolder: '.' });
-  const [weights] = await locateWeights(teacher);
-  return openBatchedSession({
-    where: 'nanodet',
-    sizePx: SIZE_PX,
-    inputValues: 3 * SIZE_PX * SIZE_PX,
-    batch,
-    tuner: new BatchTuner({ first: batch, most: batch, memoryLimitBytes: Infinity }),
-    open: (rows) =>
-      openTfjsNetwork(
-        {
-          modelPath: weights!.path,
-          backend: 'cpu',
-          teacher: 'nanodet',
-          inputName: teacher.manifest.input.name,
-          imageShape: [3, SIZE_PX, SIZE_PX],
-          batchAxis: true,
-          sizePx: SIZE_PX,
-          taps: tapsOf(teacher),
-        },
-        rows,
-      ),
-    proven: false,
-    clock: { elapsedMs: () => 0, nowIso: () => '' },
-    residentBytes: () => 0,
-    stopped: () => false,
-  });
-}
-
-teacherContract({ name: 'nanodet, run by tensorflow.js', values: 3 * SIZE_PX * SIZE_PX, open: openNative });
+teacherContract({ name: 'nanodet, run by tensorflow.js', values: VALUES, open: openNative });
 
 it('a teacher run by tensorflow.js answers as its trace does in onnxruntime, within 1e-5 of the largest value', async () => {
   const native = await openNative(2);

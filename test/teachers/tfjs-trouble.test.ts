@@ -1,21 +1,12 @@
 // What a TFJS teacher does when tensorflow.js fails or answers otherwise: every answer here is made up, nothing is computed.
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, expect, it, vi } from 'vitest';
-import { BatchTuner } from '../../src/teachers/batch-tuner.ts';
-import { openBatchedSession } from '../../src/teachers/batched-session.ts';
-import { tapsOf } from '../../src/teachers/open-teacher.ts';
-import { loadTeacher } from '../../src/teachers/registry.ts';
-import { openTfjsNetwork } from '../../src/teachers/tfjs-network.ts';
 import type { TeacherSession } from '../../src/teachers/teacher.ts';
-import { locateWeights } from '../../src/teachers/weights.ts';
 import { failing } from '../support/failing.ts';
+import { VALUES, openNative } from './native-teacher.ts';
 
 tf.enableProdMode();
 afterEach(() => void vi.restoreAllMocks());
-const SIZE_PX = 32;
-const VALUES = 3 * SIZE_PX * SIZE_PX;
-const teacher = await loadTeacher('nanodet', { baseFolder: '.' });
-const [weights] = await locateWeights(teacher);
 
 /** A session over a model that answers with zeros of the given shape, or throws. @returns the rows of every call too */
 async function opened(
@@ -28,32 +19,7 @@ async function opened(
     calls.push(rows);
     return [tf.zeros(shapeFor(rows))];
   });
-  const session = await openBatchedSession({
-    where: 'nanodet at 32 px',
-    sizePx: SIZE_PX,
-    inputValues: VALUES,
-    batch,
-    tuner: new BatchTuner({ first: batch, most: batch, memoryLimitBytes: Infinity }),
-    open: (rows) =>
-      openTfjsNetwork(
-        {
-          modelPath: weights!.path,
-          backend: 'cpu',
-          teacher: 'nanodet',
-          inputName: teacher.manifest.input.name,
-          imageShape: [3, SIZE_PX, SIZE_PX],
-          batchAxis: true,
-          sizePx: SIZE_PX,
-          taps: tapsOf(teacher),
-        },
-        rows,
-      ),
-    proven: false,
-    clock: { elapsedMs: () => 0, nowIso: () => '' },
-    residentBytes: () => 0,
-    stopped: () => false,
-  });
-  return { session, calls };
+  return { session: await openNative(batch), calls };
 }
 
 it('a backend that runs out of memory is asked again with half the rows, when it opens and when it runs', async () => {

@@ -14,17 +14,13 @@ import {
   suggestedSpread,
 } from '../../loader/simulate.ts';
 import { bytesText } from '../bytes-text.ts';
-import type { PlaceOptions } from '../place-options.ts';
 import { printJson } from '../print-json.ts';
 import { textTable } from '../table.ts';
 import { openCache } from './cache-answers.ts';
-import { type DatasetOptions, loaderDataset } from './loader-dataset.ts';
+import { loaderDataset } from './loader-dataset.ts';
+import type { LoaderCommandOptions } from './loader-options.ts';
 
-export interface SimulateOptions extends PlaceOptions, DatasetOptions {
-  readonly cache: string;
-  readonly batch: number;
-  readonly seed: number;
-  readonly world: number;
+export interface SimulateOptions extends LoaderCommandOptions {
   readonly spread: number;
   readonly bandwidth: number;
   readonly latency: number;

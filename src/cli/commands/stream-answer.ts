@@ -11,22 +11,15 @@ import { openLoader } from '../../loader/open-loader.ts';
 import type { LoaderState } from '../../loader/state.ts';
 import { writeAtomic } from '../../store/atomic.ts';
 import { needed, usage } from '../common-options.ts';
-import type { PlaceOptions } from '../place-options.ts';
 import { openCache } from './cache-answers.ts';
 import { loaderDataset } from './loader-dataset.ts';
+import type { LoaderCommandOptions } from './loader-options.ts';
 
-export interface StreamOptions extends PlaceOptions {
-  readonly cache: string;
-  readonly dataset?: string;
-  readonly views: number;
-  readonly viewSeed: number;
-  readonly batch: number;
+export interface StreamOptions extends LoaderCommandOptions {
   readonly epochs: number;
   readonly from?: number;
   readonly state?: string;
-  readonly seed: number;
   readonly rank: number;
-  readonly world: number;
   readonly as: string;
   readonly pixels?: number;
   readonly policy?: string;

@@ -1,27 +1,16 @@
 /** `stream`: shuffled batches of targets and pixels for a trainer in another language. */
 import type { Command } from 'commander';
 import { wholeNumber } from '../common-options.ts';
-import { withPlaceOptions } from '../place-options.ts';
 import type { ProgramContext } from '../program-context.ts';
+import { withLoaderOptions } from './loader-options.ts';
 import type { StreamOptions } from './stream-answer.ts';
 
 export function addStreamCommand(program: Command, { signal }: ProgramContext): void {
-  withPlaceOptions(
+  withLoaderOptions(
     program
       .command('stream')
-      .description('write shuffled batches as an Arrow IPC stream to stdout or a socket')
-      .argument('<spaces...>', 'labels as `cache ls` shows them: ppocr-det@64.summary'),
+      .description('write shuffled batches as an Arrow IPC stream to stdout or a socket'),
   )
-    .option('--cache <place>', 'the target cache: a folder, s3://bucket/prefix or file:/folder', 'out/cache')
-    .option('--dataset <folder>', 'only these indexed images, such as out/run/images; needed for --pixels')
-    .option(
-      '--views <n>',
-      'views per image, as in the run that filled the cache',
-      wholeNumber('--views', 1),
-      1,
-    )
-    .option('--view-seed <n>', 'seed of those views', wholeNumber('--view-seed', 0), 0)
-    .option('--batch <n>', 'samples of a batch over all ranks', wholeNumber('--batch', 1), 32)
     .option('--epochs <n>', 'how often everything is shown', wholeNumber('--epochs', 1), 1)
     .option(
       '--from <step>',
@@ -29,13 +18,11 @@ export function addStreamCommand(program: Command, { signal }: ProgramContext): 
       wholeNumber('--from', 0),
     )
     .option('--state <file>', 'go on where this file says, and keep it up to date at the end')
-    .option('--seed <n>', 'seed of the order', wholeNumber('--seed', 0), 0)
     .option('--rank <n>', 'which share of each batch', wholeNumber('--rank', 0), 0)
-    .option('--world <n>', 'ranks in all', wholeNumber('--world', 1), 1)
     .option('--as <type>', 'f16 | f32', 'f16')
     .option(
       '--pixels <px>',
-      'add pixels of this side, uint8, by the very views of the targets',
+      'add pixels of this side, uint8, by the very views of the targets; needs --dataset',
       wholeNumber('--pixels', 1),
     )
     .option('--policy <what>', 'targets that are absent or damaged: error | skip | mask-teacher')
