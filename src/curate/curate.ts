@@ -8,7 +8,7 @@
  * of the inputs, and curating it again rejects nothing.
  */
 import type { DuplicateGroup } from '../audit/duplicate-groups.ts';
-import { type EvidencePair, type Threshold, meets } from '../audit/evidence.ts';
+import type { EvidencePair, Threshold } from '../audit/evidence.ts';
 import type { ImageId } from '../core/ids.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import { checkMix } from './balance.ts';
@@ -173,23 +173,4 @@ function removeUnusable(rows: readonly ImageRow[], unusable: ReadonlyMap<ImageId
 
 function byId(rows: readonly ImageRow[]): ImageRow[] {
   return [...rows].sort((x, y) => byText(x.id, y.id));
-}
-
-/** Pairs that the policy forbids and that are still there: between two kept images, or of a kept one with evaluation. */
-export function remainingPairs(
-  kept: readonly ImageRow[],
-  { within, evaluations }: Pick<FoundEvidence, 'within' | 'evaluations'>,
-  policy: Pick<CuratePolicy, 'decontaminate' | 'deduplicate'>,
-): EvidencePair[] {
-  const ids = new Set(kept.map(({ id }) => id));
-  const leaks = evaluations
-    .flatMap(({ pairs }) => pairs)
-    .filter(
-      ({ type, a, evidence }) => type === 'train-eval' && ids.has(a) && meets(evidence, policy.decontaminate),
-    );
-  const duplicates = within.filter(
-    ({ type, a, b, evidence }) =>
-      type === 'within-train' && a !== b && ids.has(a) && ids.has(b) && meets(evidence, policy.deduplicate),
-  );
-  return [...leaks, ...duplicates];
 }

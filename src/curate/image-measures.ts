@@ -25,9 +25,6 @@ export const MEASURES_VERSION = 1;
 
 export const MEASURE_SIDE_PX = 256;
 
-/** In the order of the fields of {@link ImageMeasures}. */
-export const MEASURE_NAMES = ['sharpness', 'entropyBits', 'brightest', 'darkest', 'uniformShare'] as const;
-
 export function measureImage(image: RgbImage): ImageMeasures {
   const plane = scaledGrey(image);
   const levels = histogramOf(plane.data);

@@ -46,6 +46,8 @@ export const STEP_OF_REASON = {
   'semantic-duplicate': 'deduplicate',
   /** Nothing in the seed set is near it. */
   'unlike-seeds': 'retrieve',
+  /** Near the seed set, in a cluster that had given its share already. */
+  'over-retrieved-share': 'retrieve',
   /** Its cluster had its share already. */
   'over-cluster-share': 'sample',
   /** Its class has no weight in the mix. */

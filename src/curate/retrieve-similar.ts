@@ -4,6 +4,7 @@
  * small ones. Cosines are of the features as they are: subtracting a mean would take away what the seeds have in common.
  */
 import { nearestNeighbours, openNeighbourSession } from '../audit/nearest-neighbours.ts';
+import { StillhouseError } from '../core/failure.ts';
 import type { ImageId } from '../core/ids.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import { assignTo, sphericalKmeans, unitRows } from './clusters/spherical-kmeans.ts';
@@ -57,10 +58,20 @@ export interface Retrieval {
   readonly rejected: readonly CurateLedgerRow[];
   /** The nearest seed of every image that has an embedding, kept or not. */
   readonly matches: ReadonlyMap<ImageId, SeedMatch>;
+  /** Of the kept, where one was drawn from several: how likely it was. */
+  readonly chances: ReadonlyMap<ImageId, number>;
 }
 
+/** Images that may be taken, each with its chance; those that were drawn. */
+interface Chosen {
+  readonly drawn: ReadonlySet<ImageId>;
+  readonly chances: ReadonlyMap<ImageId, number>;
+}
+
+/** @throws StillhouseError bad-input when no seed has a usable embedding. */
 export async function retrieveSimilar(input: RetrieveInput): Promise<Retrieval> {
-  const { rows, policy } = input;
+  const { rows, policy, seeds } = input;
+  if (!seeds.ids.some((_, i) => hasDirection(seeds, i))) throw noSeed(policy.level, seeds.ids.length);
   const matches = await nearestSeeds(input);
   const chosen =
     policy.kind === 'neighbours'
@@ -70,13 +81,25 @@ export async function retrieveSimilar(input: RetrieveInput): Promise<Retrieval> 
   const rejected: CurateLedgerRow[] = [];
   for (const row of rows) {
     const match = matches.get(row.id);
-    if (chosen.has(row.id) && match !== undefined) kept.push(row);
+    const chance = chosen.chances.get(row.id);
+    if (chosen.drawn.has(row.id) && match !== undefined) kept.push(row);
     else if (match === undefined)
       rejected.push(
         rejection(row, {
           reason: 'no-embedding',
           detail: `${policy.level} has no usable embedding of it: missing, all zero, or not finite`,
           threshold: policy.level,
+        }),
+      );
+    else if (chance !== undefined)
+      rejected.push(
+        rejection(row, {
+          reason: 'over-retrieved-share',
+          detail: `its cluster has more than is taken from one; its chance was ${chance.toPrecision(3)}`,
+          value: chance,
+          threshold: thresholdOf(policy),
+          other: match.seedImage,
+          otherSet: 'seeds',
         }),
       );
     else
@@ -91,7 +114,7 @@ export async function retrieveSimilar(input: RetrieveInput): Promise<Retrieval> 
         }),
       );
   }
-  return { kept, rejected, matches };
+  return { kept, rejected, matches, chances: chosen.chances };
 }
 
 function thresholdOf(policy: RetrievePolicy): string {
@@ -120,7 +143,7 @@ async function nearestSeeds({ pool, seeds }: RetrieveInput): Promise<Map<ImageId
 async function neighboursOf(
   { pool, seeds }: RetrieveInput,
   { perSeed, minCosine }: Extract<RetrievePolicy, { kind: 'neighbours' }>,
-): Promise<Set<ImageId>> {
+): Promise<Chosen> {
   const { indices } = await nearestNeighbours({
     queries: seeds.data,
     queryCount: seeds.ids.length,
@@ -129,14 +152,15 @@ async function neighboursOf(
     k: perSeed,
     floor: minCosine,
   });
-  return new Set([...indices].filter((at) => at >= 0).map((at) => pool.ids[at]!));
+  const drawn = new Set([...indices].filter((at) => at >= 0).map((at) => pool.ids[at]!));
+  return { drawn, chances: new Map() };
 }
 
 async function fromClusters(
   { pool, seeds, seed }: RetrieveInput,
   policy: Extract<RetrievePolicy, { kind: 'clusters' }>,
   matches: ReadonlyMap<ImageId, SeedMatch>,
-): Promise<Set<ImageId>> {
+): Promise<Chosen> {
   const usable = (features: Features) => {
     const at = features.ids.map((_, i) => i).filter((i) => hasDirection(features, i));
     const data = new Float32Array(at.length * features.dim);
@@ -147,7 +171,7 @@ async function fromClusters(
   };
   const [points, queries] = [usable(pool), usable(seeds)];
   const { dim } = pool;
-  if (points.ids.length === 0 || queries.ids.length === 0) return new Set();
+  if (points.ids.length === 0) return { drawn: new Set(), chances: new Map() };
   const engine = await openNeighbourSession();
   const { k, assignment, seedsIn } = await sphericalKmeans({
     rows: points.data,
@@ -175,13 +199,26 @@ async function fromClusters(
     const id = points.ids[i]!;
     if (matches.get(id)!.cosine >= policy.minCosine) members[at]!.push(id);
   });
-  return new Set(
-    members.flatMap((ids, at) =>
-      hits[at]! < policy.minSeeds
-        ? []
-        : drawOrder(ids, (id) => `retrieve ${id}`, seed).slice(0, policy.perCluster),
-    ),
-  );
+  const drawn = new Set<ImageId>();
+  const chances = new Map<ImageId, number>();
+  members.forEach((ids, at) => {
+    if (hits[at]! < policy.minSeeds) return;
+    for (const id of ids) chances.set(id, Math.min(1, policy.perCluster / ids.length));
+    for (const id of drawOrder(ids, (one) => `retrieve ${one}`, seed).slice(0, policy.perCluster))
+      drawn.add(id);
+  });
+  return { drawn, chances };
+}
+
+function noSeed(level: string, seeds: number): StillhouseError {
+  return new StillhouseError({
+    kind: 'bad-input',
+    what: 'no seed has a usable embedding, so nothing can be like them',
+    where: level,
+    wanted: 'at least one seed whose embedding is there, not all zero, and finite',
+    got: `none of ${seeds}`,
+    next: 'embed the seeds, or retrieve by another level',
+  });
 }
 
 function hasDirection({ data, dim }: Features, i: number): boolean {

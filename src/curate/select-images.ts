@@ -57,6 +57,7 @@ export async function selectImages(
   const { retrieve, seed } = policy;
   let pool = rows;
   let matches: ReadonlyMap<string, SeedMatch> = new Map();
+  let retrieved: ReadonlyMap<string, number> = new Map();
   if (retrieve !== null) {
     const found = await retrieveSimilar({
       rows,
@@ -68,6 +69,7 @@ export async function selectImages(
     rejected.push(...found.rejected);
     pool = found.kept;
     matches = found.matches;
+    retrieved = found.chances;
   }
   const sampled = await sampleImages(pool, policy, access);
   const balanced = balance({ rows: sampled.kept, policy: policy.balance, seed });
@@ -75,7 +77,10 @@ export async function selectImages(
     // two-phase sampling: the second choice is made among what the first left, so the chances multiply (Särndal et al. 1992, §9)
     kept: balanced.kept.map((image) => ({
       ...image,
-      inclusionProbability: image.inclusionProbability * (sampled.chances.get(image.row.id) ?? 1),
+      inclusionProbability:
+        image.inclusionProbability *
+        (sampled.chances.get(image.row.id) ?? 1) *
+        (retrieved.get(image.row.id) ?? 1),
       clusterPath: sampled.paths.get(image.row.id) ?? null,
       seedMatch: matches.get(image.row.id) ?? null,
     })),

@@ -23,7 +23,14 @@ import { teacherPairsAcross, teacherPairsWithin } from '../audit/teacher-pairs.t
 import { StillhouseError } from '../core/failure.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
 import type { ImageRow } from '../images/image-row.ts';
-import { type CacheAccess, type NamedSpace, centre, fullViewMatrix, readSpaces } from './cached-spaces.ts';
+import {
+  type CacheAccess,
+  type NamedSpace,
+  centre,
+  fullViewMatrix,
+  readSpaces,
+  zeroRows,
+} from './cached-spaces.ts';
 import { type EmbeddingSet, type Matrix, anchorMatrix, embeddingsFor } from './embedding-files.ts';
 
 export interface EmbeddingSource {
@@ -81,8 +88,8 @@ export interface EmbeddingEvidence {
   readonly pairs: readonly EvidencePair[];
   /** Images whose list of neighbours was cut short. */
   readonly hubs: number;
-  /** Images whose embedding is missing, zero, or not finite: they take part in nothing at this level. */
-  readonly unusable: number;
+  /** Images of each side whose embedding is missing, zero, or not finite: they take part in nothing at this level. */
+  readonly unusable: ReadonlyMap<Side, number>;
   /** Nearest train image of each evaluation image, whatever its similarity: index and cosine, -1 where there is none. */
   readonly nearest: { readonly index: Int32Array; readonly cosine: Float32Array };
   readonly distance: DomainDistance | null;
@@ -134,13 +141,13 @@ async function searchOne(
     matrices.set(side, matrix.data);
   }
   const width = dim ?? 0;
+  const unusable = new Map([...matrices].map(([side, data]) => [side, zeroRows(data, width).length]));
   const distance = await distanceOf(source, { engine, matrices, dim: width }, input);
   // features of one network share a large common part; without it, cosine tells images apart much better
   if (level.startsWith('teacher:')) centre([...matrices.values()], matrices.get('train')!.slice(), width);
   const ids = (side: Side) => input.sides.get(side)!.map(({ id }) => id);
   const pairs: EvidencePair[] = [];
   let hubs = 0;
-  const unusable = new Map<Side, number>();
   for (const type of PAIR_TYPES) {
     const [left, right] = SIDES_OF[type];
     const base = matrices.get(left);
@@ -156,8 +163,6 @@ async function searchOne(
       excludeSelf: isWithin(type),
     });
     hubs += above.hubs.length;
-    unusable.set(right, above.unusable.queries.length);
-    unusable.set(left, above.unusable.base.length);
     for (const pair of isWithin(type)
       ? teacherPairsWithin({ level, type, pairs: above.pairs, ids: ids(right) })
       : teacherPairsAcross({ level, type, pairs: above.pairs, trainIds: ids(left), evalIds: ids(right) }))
@@ -174,7 +179,7 @@ async function searchOne(
     level,
     pairs,
     hubs,
-    unusable: [...unusable.values()].reduce((sum, count) => sum + count, 0),
+    unusable,
     nearest: { index: nearest.indices, cosine: nearest.scores },
     distance,
   };

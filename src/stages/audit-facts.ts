@@ -37,6 +37,8 @@ export const auditFactsSchema = z.looseObject({
   match: auditParams.shape.match,
   degenerate: count,
   pairs: count,
+  /** By level of embeddings, by side: images that could not be compared there. */
+  unusable: z.record(z.string(), z.record(z.string(), count)),
   canaries: z.looseObject({ planted: count, found: count, missed: z.array(z.string()) }),
   labelConflicts: count,
   nulls: z.array(z.looseObject({ level: z.string(), side: z.string(), mean: numberOrNull })),

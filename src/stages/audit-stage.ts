@@ -215,7 +215,9 @@ async function execute({ params, sides, sources }: AuditPlan, context: StageCont
     degenerate: near.degenerate.size,
     pairs: pairs.length,
     hubs: near.hubs + embedded.reduce((sum, one) => sum + one.hubs, 0),
-    unusable: Object.fromEntries(embedded.map(({ level, unusable }) => [level, unusable])),
+    unusable: Object.fromEntries(
+      embedded.map(({ level, unusable }) => [level, Object.fromEntries(unusable)]),
+    ),
     canaries,
     nulls: nullsByLevel(rates),
     chancePairs: {

@@ -131,17 +131,36 @@ export async function fullViewMatrix(space: CachedSpace, rows: readonly ImageRow
   return matrix;
 }
 
-/** Subtracts the mean of the usable rows of `reference` from every usable row: cosine of centred features. In place. */
+/** Rows of [n, width] that are all zero: images without a usable target. */
+export function zeroRows(data: Float32Array, width: number): number[] {
+  const zero: number[] = [];
+  for (let start = 0; start < data.length; start += width)
+    if (data.subarray(start, start + width).every((value) => value === 0)) zero.push(start / width);
+  return zero;
+}
+
+/** Spread of rows that are one but for rounding, as share of their energy. */
+const ONE_ROW = 1e-10;
+
+/**
+ * Subtracts the mean of the usable rows of `reference` from every usable row: cosine of centred features. In place. Where those rows are
+ * one, nothing is subtracted: what is left of each would be zero, or the noise of rounding.
+ */
 export function centre(matrices: readonly Float32Array[], reference: Float32Array, width: number): void {
   const mean = new Float64Array(width);
-  let count = 0;
+  let [count, energy] = [0, 0];
   for (let start = 0; start < reference.length; start += width) {
     const row = reference.subarray(start, start + width);
     if (row.every((value) => value === 0)) continue;
     count += 1;
-    for (let i = 0; i < width; i++) mean[i]! += row[i]!;
+    for (let i = 0; i < width; i++) {
+      mean[i]! += row[i]!;
+      energy += row[i]! * row[i]!;
+    }
   }
   if (count === 0) return;
+  const meanEnergy = mean.reduce((sum, value) => sum + (value * value) / count, 0);
+  if (energy - meanEnergy <= ONE_ROW * energy) return;
   for (const matrix of matrices)
     for (let start = 0; start < matrix.length; start += width) {
       const row = matrix.subarray(start, start + width);

@@ -11,7 +11,7 @@ import { duplicateGroupOf } from './audit-evidence.ts';
 import { hashImages } from './audit-hashes.ts';
 import { centre } from './cached-spaces.ts';
 import { type LevelSource, otherDimension, sourcesOf } from './curate-embeddings.ts';
-import { type EvidenceFinder, evidenceFinder } from './curate-evidence.ts';
+import { type EvidenceFinder, type Uncompared, evidenceFinder } from './curate-evidence.ts';
 import { type OpenDataset, decoderOf } from './dataset-access.ts';
 import type { Matrix } from './embedding-files.ts';
 
@@ -30,6 +30,8 @@ export interface CurateAccess extends Pick<CurateInput, 'measure' | 'findEvidenc
   readonly freshFinder: () => EvidenceFinder;
   readonly split: (rows: readonly ImageRow[], policy: SplitPolicy) => Promise<Split>;
   readonly hashesOutput: () => StageOutput;
+  /** Of the evaluation sets, as far as evidence was searched. */
+  readonly uncompared: () => Uncompared[];
 }
 
 export function curateAccess(input: AccessInput, context: StageContext): CurateAccess {
@@ -38,6 +40,7 @@ export function curateAccess(input: AccessInput, context: StageContext): CurateA
   const { workers, signal, folder, workFolder } = context;
   const evaluationRows = evaluations.flatMap(({ rows }) => rows);
   const sources = input.sources.map(loadedOnce);
+  const uncompared = new Map<string, Uncompared>();
   let hashed: Awaited<ReturnType<typeof hashImages>> | null = null;
   const hashes = () => {
     if (hashed === null) throw new Error('internal: evidence was asked for before the images were measured');
@@ -62,6 +65,7 @@ export function curateAccess(input: AccessInput, context: StageContext): CurateA
         decode,
         workers,
         signal,
+        onUncompared: (one) => uncompared.set(`${one.level} ${one.set}`, one),
       });
       return finder(rows);
     };
@@ -113,6 +117,7 @@ export function curateAccess(input: AccessInput, context: StageContext): CurateA
       return splitGroups({ rows, parts, groupOf, byClass, seed: policy.seed });
     },
     hashesOutput: () => hashes().output,
+    uncompared: () => [...uncompared.values()],
   };
 }
 

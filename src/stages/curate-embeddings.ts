@@ -45,7 +45,7 @@ export function levelSources({
 }): LevelSource[] {
   const cached = cachedSources(spaces, context, copy).map((source): LevelSource => ({
     level: source.level,
-    load: async ({ rows }) => usableOnly(await source.load('train', rows)),
+    load: ({ rows }) => source.load('train', rows),
   }));
   const given = files.map(({ name, role, files: byDataset }): LevelSource => ({
     level: role === 'copy' ? `copy:${name}` : `teacher:${name}`,
@@ -60,7 +60,7 @@ export function levelSources({
           got: `files for ${Object.keys(byDataset).join(', ')}`,
           next: `add ${from}: <file> to its files`,
         });
-      return usableOnly(await embeddingsFor(absolute(file, context.baseFolder), rows));
+      return embeddingsFor(absolute(file, context.baseFolder), rows);
     },
   }));
   return [...cached, ...given];
@@ -101,16 +101,6 @@ function absolute(file: EmbeddingFile, baseFolder: string): EmbeddingFile {
     path: resolve(baseFolder, file.path),
     ...(file.keys === undefined ? {} : { keys: resolve(baseFolder, file.keys) }),
   };
-}
-
-/** Rows that hold NaN or infinity become zeros, in place: they would spoil the mean of all others. */
-function usableOnly(matrix: Matrix): Matrix {
-  const { dim, data } = matrix;
-  for (let start = 0; start < data.length; start += dim) {
-    const row = data.subarray(start, start + dim);
-    if (!row.every(Number.isFinite)) row.fill(0);
-  }
-  return matrix;
 }
 
 export function otherDimension(where: string, wanted: number, got: number): StillhouseError {

@@ -2,7 +2,7 @@
  * Evidence about the images that a curation still holds, searched for anew each time it asks: all pairs within the set, and of the
  * set with each evaluation set, at the levels of the policy. Nothing is cut off at a bucket or a cluster.
  */
-import { type EvidencePair, type HashLevel, type Threshold, isExact } from '../audit/evidence.ts';
+import type { EvidencePair, HashLevel, Threshold } from '../audit/evidence.ts';
 import { exactPairsAcross, exactPairsWithin } from '../audit/exact-pairs.ts';
 import { hashPairsAcross, hashPairsWithin } from '../audit/hash-pairs.ts';
 import { pairsAbove } from '../audit/pairs-above.ts';
@@ -12,9 +12,10 @@ import type { FoundEvidence } from '../curate/curate.ts';
 import type { EvaluationEvidence } from '../curate/thresholds.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import type { RgbImage } from '../images/rgb-image.ts';
+import { sameImagePairs, verifiable } from './audit-evidence.ts';
 import { type ImageHashes, hashOf, variantsOf } from './audit-hashes.ts';
 import { verifiedPairs } from './audit-verify.ts';
-import { centre } from './cached-spaces.ts';
+import { centre, zeroRows } from './cached-spaces.ts';
 import { type LevelSource, otherDimension } from './curate-embeddings.ts';
 import type { OpenDataset } from './dataset-access.ts';
 import type { Matrix } from './embedding-files.ts';
@@ -30,6 +31,14 @@ export interface EvidenceOptions {
   readonly decode: (row: ImageRow) => Promise<RgbImage>;
   readonly workers: number;
   readonly signal: AbortSignal;
+  /** Told once for each level and evaluation set with images that the level cannot compare: nothing is known of those. */
+  readonly onUncompared: (uncompared: Uncompared) => void;
+}
+
+export interface Uncompared {
+  readonly level: string;
+  readonly set: string;
+  readonly images: number;
 }
 
 /** Hashes propose what is laid over each other: within 10 bits, as in an audit. */
@@ -58,6 +67,7 @@ export async function evidenceFinder(options: EvidenceOptions): Promise<Evidence
       if (!thresholds.some(({ level }) => level === 'verified')) return pairs;
       return [
         ...pairs,
+        ...sameImagePairs(pairs),
         ...(await verify(pairs, [...rows, ...evaluationRows], { options, thresholds, verified })),
       ];
     };
@@ -132,6 +142,8 @@ async function loadLevel(source: LevelSource, options: EvidenceOptions): Promise
     const matrix = await source.load(set);
     if (matrix.dim !== train.dim) throw otherDimension(`${source.level}, ${set.from}`, train.dim, matrix.dim);
     evaluations.push(matrix);
+    const images = zeroRows(matrix.data, matrix.dim).length;
+    if (images > 0) options.onUncompared({ level: source.level, set: set.from, images });
   }
   return {
     source,
@@ -156,12 +168,15 @@ async function addLevel(loaded: LoadedLevel, { rows, options, found, unusable }:
   const { level } = source;
   const base = rowsOf(loaded, rows);
   const evaluations = loaded.evaluations.map(({ data }) => data.slice());
+  const ids = rows.map(({ id }) => id);
+  // told before centring, after which an image that is the mean has no direction either
+  const isCompared = loaded.within !== null || options.evaluations.some((set) => set.rows.length > 0);
+  if (isCompared) for (const at of zeroRows(base, dim)) unusable.set(ids[at]!, level);
   // as an audit of these images would: features of one network share a large common part
   if (level.startsWith('teacher:')) centre([base, ...evaluations], base.slice(), dim);
-  const ids = rows.map(({ id }) => id);
   if (rows.length === 0) return;
   if (loaded.within !== null) {
-    const { pairs, unusable: without } = await pairsAbove({
+    const { pairs } = await pairsAbove({
       dim,
       threshold: loaded.within,
       maxPerQuery: MOST_NEIGHBOURS,
@@ -170,14 +185,13 @@ async function addLevel(loaded: LoadedLevel, { rows, options, found, unusable }:
       base,
       excludeSelf: true,
     });
-    for (const i of without.queries) unusable.set(ids[i]!, level);
     found.within.push(...teacherPairsWithin({ level, type: 'within-train', pairs, ids }));
   }
   for (const [i, data] of evaluations.entries()) {
     options.signal.throwIfAborted();
     const evalIds = options.evaluations[i]!.rows.map(({ id }) => id);
     if (evalIds.length === 0) continue;
-    const { pairs, unusable: without } = await pairsAbove({
+    const { pairs } = await pairsAbove({
       dim,
       threshold: loaded.across!,
       maxPerQuery: MOST_NEIGHBOURS,
@@ -185,7 +199,6 @@ async function addLevel(loaded: LoadedLevel, { rows, options, found, unusable }:
       queryCount: evalIds.length,
       base,
     });
-    for (const at of without.base) unusable.set(ids[at]!, level);
     found.across[i]!.push(...teacherPairsAcross({ level, pairs, trainIds: ids, evalIds }));
   }
 }
@@ -212,10 +225,7 @@ async function verify(
   rows: readonly ImageRow[],
   { options, thresholds, verified }: Verification,
 ): Promise<EvidencePair[]> {
-  const candidates = pairs.filter(
-    ({ a, b, evidence }) =>
-      a !== b && (isExact(evidence) || 'distance' in evidence || evidence.level.startsWith('copy:')),
-  );
+  const candidates = verifiable(pairs);
   const keyOf = ({ type, a, b }: EvidencePair): string => `${type} ${a} ${b}`;
   const fresh = candidates.filter((pair) => !verified.has(keyOf(pair)));
   const ncc = Math.min(...thresholds.flatMap((one) => ('minNcc' in one ? [one.minNcc] : [])));

@@ -133,6 +133,10 @@ async function execute(plan: CuratePlan, context: StageContext) {
     path: LEDGER_FILE,
     bytes: writeParquet(CURATE_LEDGER_COLUMNS, curation.ledger),
   });
+  for (const { level, set, images } of access.uncompared())
+    context.events.note(
+      `${images} images of ${set} have no usable embedding of ${level}: copies of them are not found by it`,
+    );
   if (curation.kept.length === 0) context.events.note(nothingLeft(curation));
   await checkPostCondition(curation, { ...input, findEvidence: access.freshFinder() });
   const split =
@@ -147,7 +151,7 @@ async function execute(plan: CuratePlan, context: StageContext) {
     ...relocatedHeader(train.header, train.places, context.folder),
     name: train.header.name.endsWith('.curated') ? train.header.name : `${train.header.name}.curated`,
   };
-  const record = recordOf(plan, curation, split);
+  const record = { ...recordOf(plan, curation, split), uncompared: access.uncompared() };
   const outputs = [
     await writeDatasetOutput(context.folder, header, rows, {
       by: `stillhouse ${record.stillhouse}, ${record.code.stage} ${record.code.version}`,

@@ -3,9 +3,11 @@ import * as fsp from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
+import { jsonOrNull } from '../core/json-or-null.ts';
 import type { ImageId } from '../core/ids.ts';
 import { filterSchema } from '../curate/filter-images.ts';
 import { type RowOf, readParquet } from '../format/parquet-table.ts';
+import { readMarker } from '../run/marker.ts';
 import { type ImageHashes, readHashTable } from './audit-hashes.ts';
 import { CURATE_LEDGER_COLUMNS, CURATION_FILE, KEPT_COLUMNS, KEPT_FILE } from './curate-tables.ts';
 import { LEDGER_FILE } from './ledger-table.ts';
@@ -31,15 +33,13 @@ export async function curatedStages(runFolder: string): Promise<CuratedStage[]> 
   const stages: CuratedStage[] = [];
   for (const id of await namesIn(runFolder)) {
     const folder = join(runFolder, id);
-    const text = await fsp.readFile(join(folder, CURATION_FILE), 'utf8').catch((error: unknown) => {
-      if (systemCodeOf(error) === undefined) throw error;
-      return null;
-    });
-    if (text === null) continue;
+    const record = await readRecord(join(folder, CURATION_FILE));
+    // a stage that was cut off has no marker
+    if (record === null || (await readMarker(folder)) === null) continue;
     stages.push({
       id,
       folder,
-      record: recordSchema.parse(JSON.parse(text)),
+      record,
       ledger: await readParquet(join(folder, LEDGER_FILE), { columns: CURATE_LEDGER_COLUMNS }),
       kept: await readParquet(join(folder, KEPT_FILE), { columns: KEPT_COLUMNS }),
       hashes: new Map((await readHashTable(folder)).map((one) => [one.id, one])),
@@ -65,6 +65,27 @@ export async function curatedStages(runFolder: string): Promise<CuratedStage[]> 
     next = stages.find((stage) => parentOf(stage) === last.id);
   }
   return ordered;
+}
+
+/** Null where a stage left none. @throws StillhouseError integrity when the file was changed. */
+async function readRecord(path: string): Promise<z.infer<typeof recordSchema> | null> {
+  let text: string;
+  try {
+    text = await fsp.readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ENOTDIR') return null;
+    throw error;
+  }
+  const parsed = recordSchema.safeParse(jsonOrNull(text));
+  if (parsed.success) return parsed.data;
+  throw new StillhouseError({
+    kind: 'integrity',
+    what: 'the record of a curation was changed',
+    where: path,
+    wanted: 'the JSON that the stage wrote',
+    got: z.prettifyError(parsed.error),
+    next: 'run the curation again',
+  });
 }
 
 async function namesIn(folder: string): Promise<string[]> {

@@ -51,7 +51,8 @@ export async function anchorMatrix(file: EmbeddingFile): Promise<Matrix & { read
 }
 
 /**
- * One row per image, in the order of `rows`. An image without an embedding gets a row of zeros, which takes part in nothing.
+ * One row per image, in the order of `rows`. An image without an embedding, or with one that is not finite, gets a row of zeros, which
+ * takes part in nothing: NaN would spoil the mean of all others.
  * @throws StillhouseError bad-input when no image has one, or a file without keys has another number of rows than there are images.
  */
 export async function embeddingsFor(file: EmbeddingFile, rows: readonly ImageRow[]): Promise<Matrix> {
@@ -66,7 +67,8 @@ export async function embeddingsFor(file: EmbeddingFile, rows: readonly ImageRow
     const at = place.get(row.id) ?? place.get(row.name);
     if (at === undefined) return;
     matched += 1;
-    data.set(found.data.subarray(at * found.dim, (at + 1) * found.dim), i * found.dim);
+    const embedding = found.data.subarray(at * found.dim, (at + 1) * found.dim);
+    if (embedding.every(Number.isFinite)) data.set(embedding, i * found.dim);
   });
   if (matched === 0)
     throw refused(path, 'keys that are image ids or names of the dataset', `${found.keys.length} others`);

@@ -69,6 +69,7 @@ const stage: Stage<GateParams, GatePlan> = {
             ? null
             : calibrationOf(upstreamOf(inputs, params.calibration, ['calibrate'])),
         distances: facts.distances,
+        unusable: facts.unusable,
         rng: new Rng(context.seed, 'gate'),
       },
     };

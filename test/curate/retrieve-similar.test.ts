@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Rng } from '../../src/core/rng.ts';
 import { type RetrievePolicy, retrieveSimilar } from '../../src/curate/retrieve-similar.ts';
 import { idOf, rowOf } from '../audit/sample-images.ts';
+import { failing } from '../support/failing.ts';
 
 const DIM = 6;
 const rng = new Rng(4, 'retrieve');
@@ -60,6 +61,12 @@ describe('retrieveSimilar by neighbours', () => {
     expect(again.kept).toEqual(kept);
   });
 
+  it('refuses seeds of which none can be compared, and does not blame the pool', async () => {
+    const blank = { ...seeds, data: new Float32Array(4 * DIM) };
+    const failure = failing(3, { where: 'teacher:t', got: 'none of 4' });
+    await expect(run(policy, { seeds: blank })).rejects.toEqual(failure);
+  });
+
   it('rejects images without an embedding as such', async () => {
     const data = pool.data.slice();
     data.fill(0, 0, DIM);
@@ -86,11 +93,18 @@ describe('retrieveSimilar by clusters', () => {
       perCluster: 15,
       minCosine: 0,
     } as const;
-    const { kept, rejected } = await run(policy, { pool: { ...pool, data }, seeds: near });
+    const { kept, rejected, chances } = await run(policy, { pool: { ...pool, data }, seeds: near });
     expect(kept).toHaveLength(15);
     const first = new Set(pool.ids.slice(0, 40));
     expect(kept.every(({ id }) => first.has(id))).toBe(true);
     expect(rejected[0]!.threshold).toContain('a cluster with at least 3 seeds');
+    // 40 may be taken and 15 are drawn; the others are like no seed
+    expect([...chances].map(([id, chance]) => [first.has(id), chance])).toEqual(
+      Array.from({ length: 40 }, () => [true, 15 / 40]),
+    );
+    const reasons = rejected.map(({ imageId, reason }) => [first.has(imageId!), reason].join(' '));
+    expect(reasons.filter((one) => one === 'true over-retrieved-share')).toHaveLength(25);
+    expect(reasons.filter((one) => one === 'false unlike-seeds')).toHaveLength(20);
     const none = await run({ ...policy, minSeeds: 5 }, { pool: { ...pool, data }, seeds: near });
     expect(none.kept).toEqual([]);
   });

@@ -52,7 +52,7 @@ const factsOf = (run: SmallRun) =>
       leftOut: { metric: string; reason: string }[];
       summary: object[];
     }[];
-    unusable: Record<string, number>;
+    unusable: Record<string, Record<string, number>>;
     nulls: { level: string; side: string; mean: number | null }[];
   };
 const noteOf = ({ events }: SmallRun): string =>
@@ -219,6 +219,9 @@ describe('the audit stage', () => {
       const names = await namesOf(side);
       const data = gaussian(seed, names.length, 8);
       if (side === 'eval') data.set(gaussian(1, 1, 8), 0);
+      // not finite: one row of the array of the training side, and no other row suffers from it
+      const damaged = data.slice();
+      if (side === 'train') damaged[8 * (names.length - 1) + 3] = NaN;
       await write(
         `${side}.parquet`,
         writeParquet(
@@ -229,7 +232,7 @@ describe('the audit stage', () => {
           }),
         ),
       );
-      await write(`${side}.npy`, npy(data, names.length, 8));
+      await write(`${side}.npy`, npy(damaged, names.length, 8));
       await write(`${side}.txt`, Buffer.from(`${[...names].sort().join('\n')}\n`));
       await write(
         `${side}.safetensors`,
@@ -263,7 +266,11 @@ describe('the audit stage', () => {
       ['copy:tensors', 28],
     ]);
     expect(distances[0]!.leftOut).toEqual([]);
-    expect(unusable).toEqual({ 'teacher:table': 1, 'teacher:array': 0, 'copy:tensors': 0 });
+    expect(unusable).toEqual({
+      'teacher:table': { train: 1, eval: 0 },
+      'teacher:array': { train: 1, eval: 0 },
+      'copy:tensors': { train: 0, eval: 0 },
+    });
     // the first image of both sides has one embedding
     const copies = levels.find(({ level, type }) => level === 'copy:tensors' && type === 'train-eval')!;
     expect(copies.matched).toBeGreaterThanOrEqual(1);

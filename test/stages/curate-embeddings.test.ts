@@ -1,5 +1,5 @@
 /** Curation by embeddings: semantic duplicates against plain loops, retrieval, sampling, mixing and splits of one set. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Rng } from '../../src/core/rng.ts';
@@ -166,6 +166,51 @@ describe('curation by embeddings', () => {
     ],
   ])('refuses %s', async (_, over, failure) => {
     await expect(run(over)).rejects.toEqual(failing(3, failure as Record<string, unknown>));
+  });
+
+  it('keeps one of images that a centred level cannot tell apart, and says which evaluation images it cannot see', async () => {
+    const files = { images: 'one.parquet', bench: 'bench.parquet' };
+    for (let i = 0; i < 4; i++) {
+      await put(Buffer.from(join(folder(), 'few', `${i}.png`)), await noisePng(700 + i));
+      await put(Buffer.from(join(folder(), 'bench', `${i}.png`)), await noisePng(800 + i));
+    }
+    const table = (row: (i: number) => number[]) =>
+      writeParquet(
+        { name: 'string', embedding: 'bytes' },
+        [0, 1, 2, 3].map((i) => ({
+          name: `${i}.png`,
+          embedding: new Uint8Array(Float32Array.from(row(i)).buffer),
+        })),
+      );
+    await writeFile(
+      join(folder(), files.images),
+      table(() => [0.1, 0.7, 0.3]),
+    );
+    await writeFile(
+      join(folder(), files.bench),
+      table((i) => (i === 0 ? [NaN, 1, 0] : [0, 0, -1 - i])),
+    );
+    const made = await smallRun(folder(), [
+      { id: 'images', stage: 'index', with: { dataset: 'few' } },
+      { id: 'bench', stage: 'index', with: { dataset: 'bench' } },
+      {
+        id: 'curate',
+        stage: 'curate',
+        with: {
+          train: 'images',
+          eval: ['bench'],
+          embeddingFiles: [{ name: 'flat', role: 'domain', files }],
+          decontaminate: [{ level: 'teacher:flat', minCosine: 0.9 }],
+          deduplicate: [{ level: 'teacher:flat', minCosine: 0.9 }],
+        },
+      },
+    ]);
+    expect(countsOf(made, 'curate')).toEqual({ seen: 4, kept: 1, rejected: { 'semantic-duplicate': 3 } });
+    const record = JSON.parse(
+      await readFile(join(made.result.folder, 'curate', 'curation.json'), 'utf8'),
+    ) as object;
+    expect(record).toMatchObject({ uncompared: [{ level: 'teacher:flat', set: 'bench', images: 1 }] });
+    expect(JSON.stringify(made.events)).toContain('1 images of bench have no usable embedding');
   });
 
   it('keeps one of a set in which all images are one', async () => {

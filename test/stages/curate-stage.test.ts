@@ -1,5 +1,5 @@
 /** The curate stage on real emoji with planted trouble: what it removes and why, and that its result keeps its promises. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -158,6 +158,18 @@ describe('the curate stage', () => {
       );
     }
     expect(digests.slice(0, 3)).toEqual(digests.slice(3));
+  });
+
+  it('finds a copy of the very file, which has no pixels to lay over, by a policy of verified alone', async () => {
+    const at = folder();
+    await copyFile(
+      join(at, 'bench-a', (await emojiNames(40))[28]!),
+      join(at, 'train', 'class-0', 'same.png'),
+    );
+    const decontaminate = [{ level: 'verified', minNcc: 0.95 }];
+    const run = await smallRun(at, [...SETS, curateStage({ decontaminate, deduplicate: [] })]);
+    await rm(join(at, 'train', 'class-0', 'same.png'));
+    expect(await reasonsByFile(run)).toMatchObject({ 'same.png': 'matches-evaluation' });
   });
 
   it('refuses a level that nothing computes, with what to do', async () => {

@@ -66,6 +66,8 @@ export interface GateInput {
     readonly summary: readonly { readonly metric: string; readonly relative: number | null }[];
     readonly leftOut: readonly { readonly metric: string; readonly reason: string }[];
   }[];
+  /** By level of embeddings, by side: images that could not be compared there. */
+  readonly unusable: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** For the bound `corrected95`. */
   readonly rng: Rng;
 }
@@ -204,16 +206,34 @@ function pairRules(input: GateInput, type: PairType, offending: Map<string, Evid
       type,
       ({ evidence }) => evidence.level === rule.level && meets(evidence, input.thresholds),
     );
-    const result = rateRule(input, {
-      name: `${name}/maxRate`,
-      rule: { ...rule, maxRate: rule.maxRate },
-      matched: found.images.size,
-      images: images.size,
-    });
+    const result = unlessUnusable(
+      input,
+      type,
+      rateRule(input, {
+        name: `${name}/maxRate`,
+        rule: { ...rule, maxRate: rule.maxRate },
+        matched: found.images.size,
+        images: images.size,
+      }),
+      rule.level,
+    );
     results.push(result);
     if (result.verdict === 'violated') found.pairs.forEach((pair) => keep(offending, pair));
   }
   return results;
+}
+
+/** A rate is no pass while images of either side could not be compared: each of them may match. */
+function unlessUnusable(
+  { unusable }: GateInput,
+  type: PairType,
+  result: RuleResult,
+  level: string,
+): RuleResult {
+  const sides = [...new Set(SIDES_OF[type])].filter((side) => (unusable[level]?.[side] ?? 0) > 0);
+  if (result.verdict !== 'pass' || sides.length === 0) return result;
+  const words = sides.map((side) => `${unusable[level]![side]!} ${side}`).join(' and ');
+  return invalid(result.rule, `${words} images could not be compared at level ${level}`, result.limit);
 }
 
 function keep(offending: Map<string, EvidencePair>, pair: EvidencePair): void {
@@ -317,7 +337,12 @@ function classRules(input: GateInput): RuleResult[] {
   if (classes.size === 0) return [invalid('classes', 'the evaluation side has no labels', rule.maxRate)];
   if (large.length === 0) return [invalid('classes', `no class has ${rule.minImages} images`, rule.maxRate)];
   return large.map(([label, { hits, total }]) =>
-    rateRule(input, { name: `classes/${label}`, rule, matched: hits, images: total }),
+    unlessUnusable(
+      input,
+      'train-eval',
+      rateRule(input, { name: `classes/${label}`, rule, matched: hits, images: total }),
+      rule.level,
+    ),
   );
 }
 

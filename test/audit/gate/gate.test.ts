@@ -51,6 +51,7 @@ const run = (text: string, over: Partial<GateInput> = {}, waivers: readonly Waiv
     canaries: { planted: 5, found: 5, missed: [] },
     calibration: null,
     distances: [],
+    unusable: {},
     rng: new Rng(1, 'gate'),
     ...over,
   });
@@ -84,6 +85,23 @@ describe('the gate', () => {
     expect(verdict(free, { items: flat })).toBe('invalid');
     expect(verdict('requireCanaries: false')).toBe('invalid');
     expect(verdict(free, { canaries: { planted: 0, found: 0, missed: [] } })).toBe('invalid');
+  });
+
+  it('is invalid while images of either side could not be compared at the level that it rules', () => {
+    const rate = (limit: number) => `pairs: { train-eval: { maxRate: ${limit} } }`;
+    for (const side of ['train', 'eval']) {
+      const unusable = { verified: { [side]: 3 } };
+      const result = run(rate(1), { unusable });
+      expect(result.verdict).toBe('invalid');
+      expect(ruleOf(result, 'pairs/train-eval/maxRate').detail).toBe(
+        `3 ${side} images could not be compared at level verified`,
+      );
+      expect(run('classes: { maxRate: 1 }', { unusable }).verdict).toBe('invalid');
+      // what was found is enough to break it
+      expect(run(rate(0), { unusable }).verdict).toBe('violated');
+    }
+    for (const unusable of [{ phash: { eval: 3 } }, { verified: { val: 3 } }, { verified: { eval: 0 } }])
+      expect(run(rate(1), { unusable }).verdict).toBe('pass');
   });
 
   it('is invalid when a planted copy was missed; a violation that was found stays one', () => {
