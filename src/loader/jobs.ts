@@ -1,4 +1,5 @@
 /** The jobs of a loader, executed by worker threads, or in the caller's thread when there are none. */
+import { StillhouseError, isStillhouseError } from '../core/failure.ts';
 import { compiledEntry } from '../core/threads/compiled-entry.ts';
 import { Thread } from '../core/threads/thread.ts';
 import { type JobWork, openJobWork } from './job-work.ts';
@@ -23,6 +24,8 @@ export class Jobs {
   #inline: Promise<JobWork> | null = null;
   /** Threads that have answered once. */
   #ready = 0;
+  /** Of the first thread that could not start. */
+  #failure: Error | null = null;
   #closed = false;
 
   /** @param workers threads; started when there is work for them. 0: jobs run in the caller's thread. */
@@ -37,8 +40,8 @@ export class Jobs {
   }
 
   /**
-   * Rejects only with a defect, or when the thread ends: what a job could not read is part of its result. Rows are read in the
-   * caller's thread until one of its own has started, which takes longer than reading a batch.
+   * Rejects only with a defect, or when a thread has ended, and from then on always: what a job could not read is part of its
+   * result. Rows are read in the caller's thread until one of its own has started, which takes longer than reading a batch.
    */
   async run<K extends keyof JobProtocol>(
     kind: K,
@@ -46,6 +49,7 @@ export class Jobs {
   ): Promise<JobProtocol[K]['result']> {
     if (this.#closed) throw new Error('internal: a job for a loader that was closed');
     this.#start();
+    this.#assertAlive();
     if (this.#limit === 0 || (kind === 'rows' && this.#ready === 0))
       return (await (this.#inline ??= openJobWork(this.#setup)))[kind](job);
     const thread = this.#idle.pop() ?? (await this.#nextIdle());
@@ -54,6 +58,23 @@ export class Jobs {
     } finally {
       this.#free(thread);
     }
+  }
+
+  /**
+   * Waits for threads that are still starting.
+   * @throws StillhouseError environment when one could not, or has ended since: rows that were read meanwhile in the caller's
+   * thread must not hide that.
+   */
+  async started(): Promise<void> {
+    await Promise.all(this.#starting);
+    this.#assertAlive();
+  }
+
+  /** One thread that ended takes the whole loader with it: the others would do so for the same reason, or be slow in silence. */
+  #assertAlive(): void {
+    const failure =
+      this.#failure ?? this.#threads.map(({ deathOf }) => deathOf).find((reason) => reason !== null);
+    if (failure) throw failure;
   }
 
   #start(): void {
@@ -72,7 +93,8 @@ export class Jobs {
             this.#free(thread);
           },
           (error: unknown) => {
-            for (const { reject } of this.#waiting.splice(0)) reject(error);
+            this.#failure ??= notStarted(thread.name, error);
+            for (const { reject } of this.#waiting.splice(0)) reject(this.#failure);
           },
         ),
       );
@@ -80,9 +102,6 @@ export class Jobs {
   }
 
   #nextIdle(): Promise<Thread<JobProtocol>> {
-    const dead = this.#threads.find(({ isDead }) => isDead);
-    // a thread that failed to start takes the whole loader with it: the others would do so for the same reason
-    if (dead !== undefined && this.#ready === 0) return dead.call('rows', NO_ROWS).then(() => dead);
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
@@ -99,4 +118,19 @@ export class Jobs {
     await Promise.all(this.#starting);
     await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
   }
+}
+
+/** What a thread answers whose codecs or decoder cannot be loaded; how one that died says it already. */
+function notStarted(name: string, error: unknown): StillhouseError {
+  if (isStillhouseError(error)) return error;
+  return new StillhouseError(
+    {
+      kind: 'environment',
+      what: 'a thread could not start',
+      where: name,
+      got: error instanceof Error ? error.message : String(error),
+      next: 'install stillhouse again (`npm ci`): a module that it needs cannot be loaded; `workers: 0` does the work without threads',
+    },
+    error,
+  );
 }

@@ -105,8 +105,9 @@ export class TargetLoader<
 
   /**
    * Global batches `from` to `to` (exclusive).
-   * @throws StillhouseError by policy, when the batch with the bad row is due; usage when another iteration is under way, or the
-   * loader was closed; what {@link holdCatalogue} throws when the first iteration begins.
+   * @throws StillhouseError by policy, when the batch with the bad row is due; environment when a thread could not start or has
+   * ended, at the next batch or at the latest behind the last one; usage when another iteration is under way, or the loader was
+   * closed; what {@link holdCatalogue} throws when the first iteration begins.
    */
   async *batches(
     from: number = this.#step,
@@ -136,6 +137,7 @@ export class TargetLoader<
           if (!filled.kept) this.#pool.give(filled.buffer);
         }
       }
+      if (!this.isClosed()) await this.#jobs.started();
     } finally {
       this.#iterating = false;
       for (const outcome of await Promise.allSettled(ahead))

@@ -127,7 +127,7 @@ export function threadHost(spec: HostSpec): EngineHost {
         await thread.call('close', null);
       } catch (error) {
         // a thread that is dead has none
-        if (!thread.isDead) throw error;
+        if (thread.deathOf === null) throw error;
       } finally {
         await thread.close();
       }

@@ -31,7 +31,7 @@ describe('an engine that cannot release a teacher', () => {
       return Promise.reject(new Error('cannot be released'));
     });
     await expect(host.close()).rejects.toThrow('cannot be released');
-    expect(threads.map(({ isDead }) => isDead)).toEqual([true]);
+    expect(threads.map(({ deathOf }) => deathOf !== null)).toEqual([true]);
   });
 });
 

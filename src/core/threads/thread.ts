@@ -48,17 +48,17 @@ export class Thread<P extends Protocol<P>> {
   constructor({ entry, name, data, keepsProcess = true }: ThreadOptions) {
     this.name = name;
     this.#keepsProcess = keepsProcess;
-    this.#worker = new Worker(entry, { workerData: data, name });
+    this.#worker = startWorker(entry, { workerData: data, name });
     this.#worker.on('message', (reply: ThreadReply) => this.#settle(reply));
-    this.#worker.on('messageerror', (error) => this.#die(error));
+    this.#worker.on('messageerror', (error) => this.#die(crashed(name, error)));
     this.#worker.on('error', (error) => this.#die(crashed(name, error)));
     this.#worker.on('exit', (code) => this.#die(ended(name, `exit code ${code}`)));
     this.#unrefIdle();
   }
 
-  /** Whether it ended, by itself or by {@link close}: then no call reaches it. */
-  get isDead(): boolean {
-    return this.#dead !== null;
+  /** Why it ended, by itself or by {@link close}: then no call reaches it. Null while it lives. */
+  get deathOf(): Error | null {
+    return this.#dead;
   }
 
   /**
@@ -75,7 +75,14 @@ export class Thread<P extends Protocol<P>> {
       const id = this.#nextId++;
       this.#waiting.set(id, { resolve, reject });
       this.#worker.ref();
-      this.#worker.postMessage({ id, method, arg } satisfies ThreadCall, [...transfer]);
+      try {
+        this.#worker.postMessage({ id, method, arg } satisfies ThreadCall, [...transfer]);
+      } catch (error) {
+        // what cannot be cloned never reaches the thread: nobody will answer
+        this.#waiting.delete(id);
+        this.#unrefIdle();
+        throw error;
+      }
     });
   }
 
@@ -105,20 +112,36 @@ export class Thread<P extends Protocol<P>> {
   }
 }
 
-/** An exception that no handler caught is a defect, unless the thread was out of memory. */
-function crashed(name: string, error: Error): Error {
-  if (systemCodeOf(error) === 'ERR_WORKER_OUT_OF_MEMORY') return ended(name, 'it ran out of memory', error);
-  return new Error(`internal: the ${name} crashed: ${error.message}`, { cause: error });
+/** @throws StillhouseError environment when the system gives no thread. */
+function startWorker(entry: URL, options: { readonly workerData: unknown; readonly name: string }): Worker {
+  try {
+    return new Worker(entry, options);
+  } catch (error) {
+    // what cannot be cloned is a defect of the caller
+    if (systemCodeOf(error) !== 'ERR_WORKER_INIT_FAILED') throw error;
+    throw ended(options.name, 'the system gave it no thread', error);
+  }
 }
 
-function ended(name: string, got: string, cause?: Error): StillhouseError {
+/** By an exception that no handler caught: in its imports, in a native module, or in code that nobody waits for. */
+function crashed(name: string, error: Error): StillhouseError {
+  if (systemCodeOf(error) === 'ERR_WORKER_OUT_OF_MEMORY') return ended(name, 'it ran out of memory', error);
+  if (systemCodeOf(error) === 'ERR_WORKER_INIT_FAILED')
+    return ended(name, 'the system gave it no thread', error);
+  const frame = /^\s+at (.*)$/m.exec(error.stack ?? '')?.[1];
+  return ended(name, `${error.name}: ${error.message}${frame === undefined ? '' : `, at ${frame}`}`, error);
+}
+
+function ended(name: string, got: string, cause?: unknown): StillhouseError {
   return new StillhouseError(
     {
       kind: 'environment',
       what: 'a thread ended before its work was done',
       where: name,
       got,
-      next: 'run the same command again: it goes on from what is committed; when memory is short, with fewer --workers',
+      next:
+        'run the same command again: it goes on from what is committed; when memory is short, with fewer --workers; ' +
+        'when it ends the same way again, please report it',
     },
     cause,
   );

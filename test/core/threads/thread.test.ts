@@ -81,18 +81,26 @@ describe('a worker thread', () => {
     await expect(thread.call('slow', 0)).rejects.toThrow(gone);
   });
 
-  it('that crashes is a defect that names the thread and keeps the cause', async () => {
+  it('that crashes says which thread, where in the code, and keeps the cause', async () => {
     const thread = await openThread();
     const error: unknown = await thread.call('die', 'throw').catch((reason: unknown) => reason);
-    expect(error).toMatchObject({
-      message: 'internal: the test thread crashed: loose',
-      cause: expect.objectContaining({ message: 'loose' }),
-    });
+    expect(error).toEqual(
+      failing(5, { where: 'test thread', got: expect.stringMatching(/^Error: loose, at .*worker\.mjs/) }),
+    );
+    expect((error as Error).cause).toMatchObject({ message: 'loose' });
   });
 
   it('that cannot be loaded fails its calls', async () => {
     const thread = new Thread({ entry: new URL('file:///none/such.js'), name: 'lost thread', data: null });
-    await expect(thread.call('any' as never, null as never)).rejects.toThrow(/lost thread crashed/);
+    await expect(thread.call('any' as never, null as never)).rejects.toThrow(
+      failing(5, { where: 'lost thread', got: expect.stringMatching(/Cannot find module/) }),
+    );
+  });
+
+  it('does not keep the process waiting for what could not be sent to it', async () => {
+    const thread = await openThread();
+    await expect(thread.call('missing', (() => null) as never)).rejects.toThrow(/could not be cloned/);
+    await thread.close();
   });
 
   it('refuses a method it does not have as a defect', async () => {
