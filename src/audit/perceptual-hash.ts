@@ -4,7 +4,7 @@
  *
  * A hash says nothing about a flat picture; {@link PerceptualHash.acEnergy} is what tells those apart.
  */
-import { type RgbImage, greyOf, resizeGrey } from '../images/rgb-image.ts';
+import { type GreyPlane, type RgbImage, greyPlaneOf, resizeGrey } from '../images/rgb-image.ts';
 import { DIHEDRAL, type Dihedral, type Plane, transformed } from './dihedral.ts';
 
 /** 64 bits as two unsigned 32-bit integers, the first bit computed being the highest of `high`. */
@@ -30,7 +30,7 @@ export function isDegenerate(hash: PerceptualHash, acEnergyFloor = DEFAULT_AC_EN
 }
 
 export function perceptualHashOf(image: RgbImage): PerceptualHash {
-  const grids = gridsOf(image);
+  const grids = gridsOf(greyPlaneOf(image));
   return {
     phash: phashOf(grids.square),
     dhash: dhashOf(grids.wide),
@@ -44,14 +44,21 @@ export interface DihedralHash {
   readonly dhash: Hash64;
 }
 
-/** Hashes of the picture after each of the eight transforms, in the order of {@link DIHEDRAL}. For the small side only. */
-export function dihedralHashesOf(image: RgbImage): DihedralHash[] {
-  const grids = gridsOf(image);
-  return DIHEDRAL.map((transform, at) => ({
-    transform,
-    phash: phashOf(transformed(grids.square, transform)),
-    dhash: dhashOf(transformed(at < 4 ? grids.wide : grids.tall, transform)),
-  }));
+export interface DihedralHashes extends Pick<PerceptualHash, 'acEnergy'> {
+  /** Of the picture after each of the eight transforms, in the order of {@link DIHEDRAL}; the first is the picture as it is. */
+  readonly variants: readonly DihedralHash[];
+}
+
+export function dihedralHashesOf(grey: GreyPlane): DihedralHashes {
+  const grids = gridsOf(grey);
+  return {
+    acEnergy: varianceOf(grids.square.data),
+    variants: DIHEDRAL.map((transform, at) => ({
+      transform,
+      phash: phashOf(transformed(grids.square, transform)),
+      dhash: dhashOf(transformed(at < 4 ? grids.wide : grids.tall, transform)),
+    })),
+  };
 }
 
 interface Grids {
@@ -63,8 +70,7 @@ interface Grids {
   readonly tall: Plane;
 }
 
-function gridsOf(image: RgbImage): Grids {
-  const grey = { widthPx: image.widthPx, heightPx: image.heightPx, data: greyOf(image) };
+function gridsOf(grey: GreyPlane): Grids {
   const plane = (width: number, height: number): Plane => ({
     width,
     height,

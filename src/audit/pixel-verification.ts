@@ -3,7 +3,7 @@
  * cross-correlation over small shifts, then structural similarity (Wang et al., IEEE TIP 13, 2004) at the best of them, both on
  * 64 x 64 grey pictures.
  */
-import { type RgbImage, greyOf, resizeGrey } from '../images/rgb-image.ts';
+import { type GreyPlane, resizeGrey } from '../images/rgb-image.ts';
 import { type Dihedral, transformed } from './dihedral.ts';
 
 const SIDE = 64;
@@ -13,9 +13,11 @@ const MOST_SHIFT = 3;
 /** [SIDE * SIDE] grey, 0..255, aspect ratio not kept. 4 kB, so that thousands of candidates fit in memory. */
 export type GreyThumb = Uint8Array;
 
-export function greyThumbOf(image: RgbImage): GreyThumb {
-  const plane = { widthPx: image.widthPx, heightPx: image.heightPx, data: greyOf(image) };
-  return Uint8Array.from(resizeGrey(plane, SIDE, SIDE), Math.round);
+export function greyThumbOf(grey: GreyPlane): GreyThumb {
+  const thumb = new Uint8Array(SIDE * SIDE);
+  // by index: the mapping of Uint8Array.from costs several times the rounding
+  resizeGrey(grey, SIDE, SIDE).forEach((value, i) => (thumb[i] = Math.round(value)));
+  return thumb;
 }
 
 export interface PixelAgreement {

@@ -5,7 +5,7 @@
  * Sharpness and entropy depend on the scale they are measured at, so everything but the uniform share is measured on the grey picture
  * with its long side at most {@link MEASURE_SIDE_PX}, by area averaging; smaller pictures are measured as they are.
  */
-import { type RgbImage, greyOf, resizeGrey } from '../images/rgb-image.ts';
+import { type GreyPlane, type RgbImage, greyPlaneOf, resizeGrey } from '../images/rgb-image.ts';
 
 export interface ImageMeasures {
   /** Variance of the 4-neighbour Laplacian, in squared grey levels (0..255); 0 for pictures under 3 px. */
@@ -25,8 +25,9 @@ export const MEASURES_VERSION = 1;
 
 export const MEASURE_SIDE_PX = 256;
 
-export function measureImage(image: RgbImage): ImageMeasures {
-  const plane = scaledGrey(image);
+/** @param grey the grey picture of the same image, where it is at hand */
+export function measureImage(image: RgbImage, grey: GreyPlane = greyPlaneOf(image)): ImageMeasures {
+  const plane = scaled(grey);
   const levels = histogramOf(plane.data);
   return {
     sharpness: laplacianVariance(plane),
@@ -37,15 +38,8 @@ export function measureImage(image: RgbImage): ImageMeasures {
   };
 }
 
-interface Plane {
-  readonly widthPx: number;
-  readonly heightPx: number;
-  readonly data: Float32Array | Float64Array;
-}
-
-function scaledGrey(image: RgbImage): Plane {
-  const { widthPx, heightPx } = image;
-  const grey = { widthPx, heightPx, data: greyOf(image) };
+function scaled(grey: GreyPlane): GreyPlane {
+  const { widthPx, heightPx } = grey;
   const scale = MEASURE_SIDE_PX / Math.max(widthPx, heightPx);
   if (scale >= 1) return grey;
   const side = (px: number): number => Math.max(1, Math.round(px * scale));
@@ -56,7 +50,7 @@ function scaledGrey(image: RgbImage): Plane {
   };
 }
 
-function laplacianVariance({ widthPx, heightPx, data }: Plane): number {
+function laplacianVariance({ widthPx, heightPx, data }: GreyPlane): number {
   if (widthPx < 3 || heightPx < 3) return 0;
   let sum = 0;
   let squares = 0;

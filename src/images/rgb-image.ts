@@ -19,6 +19,11 @@ export function greyOf(image: RgbImage): Float32Array {
   return grey;
 }
 
+/** The grey picture of an image, in its own size. */
+export function greyPlaneOf(image: RgbImage): GreyPlane {
+  return { widthPx: image.widthPx, heightPx: image.heightPx, data: greyOf(image) };
+}
+
 export interface GreyPlane {
   readonly widthPx: number;
   readonly heightPx: number;
@@ -31,6 +36,7 @@ export interface GreyPlane {
  * borders. Needs no kernel, so it depends on no library version. Enlarging repeats pixels, blended at their borders.
  */
 export function resizeGrey(plane: GreyPlane, widthPx: number, heightPx: number): Float64Array {
+  if (plane.widthPx === widthPx && plane.heightPx === heightPx) return new Float64Array(plane.data);
   const narrow = new Float64Array(widthPx * plane.heightPx);
   const across = spansOf(plane.widthPx, widthPx);
   for (let y = 0; y < plane.heightPx; y++) {

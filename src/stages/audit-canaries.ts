@@ -5,14 +5,14 @@
 import pLimit from 'p-limit';
 import { CANARY_ALTERATIONS } from '../audit/calibration/alterations.ts';
 import type { EvidencePair } from '../audit/evidence.ts';
-import { type DihedralHashedImage, hashPairsAcross } from '../audit/hash-pairs.ts';
-import { DEFAULT_AC_ENERGY_FLOOR } from '../audit/perceptual-hash.ts';
+import { type DihedralHashedImage, type HashedImage, hashPairsAcross } from '../audit/hash-pairs.ts';
+import { DEFAULT_AC_ENERGY_FLOOR, perceptualHashOf } from '../audit/perceptual-hash.ts';
 import { sha256 } from '../core/digest.ts';
 import type { ImageId } from '../core/ids.ts';
 import { Rng } from '../core/rng.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import type { RgbImage } from '../images/rgb-image.ts';
-import { type ImageHashes, hashImage, hashOf, variantsOf } from './audit-hashes.ts';
+import { type ImageHashes, hashOf, variantsOf } from './audit-hashes.ts';
 
 export interface CanaryOptions {
   readonly evaluation: readonly ImageRow[];
@@ -44,12 +44,12 @@ export async function flyCanaries(options: CanaryOptions): Promise<CanaryFacts> 
   const chosen = rng.shuffled(byId.filter(({ id }) => hashes.get(id)!.acEnergy >= TEXTURED)).slice(0, count);
   const planted = await pLimit(options.workers).map(chosen, async (row) => {
     const image = await options.decode(row);
-    const copies: { readonly of: ImageId; readonly alteration: string; readonly hashed: ImageHashes }[] = [];
+    const copies: { readonly of: ImageId; readonly alteration: string; readonly hashed: HashedImage }[] = [];
     for (const { name, apply } of CANARY_ALTERATIONS) {
       const altered = await apply(image, new Rng(seed, 'canary', row.id, name));
       // an id that stands for no bytes: the digest of these words is the digest of no image file
       const id = sha256(`stillhouse canary ${name} ${row.id}`) as string as ImageId;
-      copies.push({ of: row.id, alteration: name, hashed: hashImage(id, altered) });
+      copies.push({ of: row.id, alteration: name, hashed: { id, hash: perceptualHashOf(altered) } });
     }
     return copies;
   });
@@ -59,7 +59,7 @@ export async function flyCanaries(options: CanaryOptions): Promise<CanaryFacts> 
     return { id: row.id, hash: hashOf(known), variants: variantsOf(known) };
   });
   const { pairs } = hashPairsAcross({
-    train: canaries.map(({ hashed }) => ({ id: hashed.id, hash: hashOf(hashed) })),
+    train: canaries.map(({ hashed }) => hashed),
     evaluation,
     radius,
   });

@@ -1,6 +1,7 @@
 /**
- * Decodes every image once for its pixel digest, perceptual hashes and measures (sharpness, brightness), and keeps them: an image that was hashed before, in an
- * earlier run of this stage or before it was killed, is not decoded again. So adding images costs the added ones only.
+ * Decodes every image once for its pixel digest and perceptual hashes, and where asked its measures (sharpness, brightness), and
+ * keeps them: an image that was hashed before, in an earlier run of this stage or before it was killed, is not decoded again. So
+ * adding images costs the added ones only.
  */
 import * as fsp from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +12,6 @@ import {
   PERCEPTUAL_HASH_VERSION,
   type PerceptualHash,
   dihedralHashesOf,
-  perceptualHashOf,
 } from '../audit/perceptual-hash.ts';
 import { pixelDigestOf } from '../audit/pixel-digest.ts';
 import { isStillhouseError, systemCodeOf } from '../core/failure.ts';
@@ -20,41 +20,56 @@ import { type ImageMeasures, MEASURES_VERSION, measureImage } from '../curate/im
 import { readParquet, readParquetMetadata, writeParquet } from '../format/parquet-table.ts';
 import { DECODER } from '../images/decode.ts';
 import type { ImageRow } from '../images/image-row.ts';
-import type { RgbImage } from '../images/rgb-image.ts';
+import { type GreyPlane, type RgbImage, greyPlaneOf } from '../images/rgb-image.ts';
 import type { StageOutput } from '../run/stage.ts';
 import { writeAtomic } from '../store/atomic.ts';
 import { writeOutput } from './ledger-table.ts';
 
-/** `hashes`: for each of the eight transforms, pHash then dHash, as 16 bytes big-endian. */
+/**
+ * `hashes`: for each of the eight transforms, pHash then dHash, as 16 bytes big-endian. The measures, from `sharpness` on, are all
+ * there or all null: only a curation that filters by one of them takes them.
+ */
 const HASH_COLUMNS = {
   imageId: 'string',
   pixelDigest: 'string',
   acEnergy: 'double',
   hashes: 'bytes',
-  sharpness: 'double',
-  entropyBits: 'double',
-  brightest: 'double',
-  darkest: 'double',
-  uniformShare: 'double',
+  sharpness: 'double?',
+  entropyBits: 'double?',
+  brightest: 'double?',
+  darkest: 'double?',
+  uniformShare: 'double?',
 } as const;
 const HASH_FILE = 'hashes.parquet';
 
-export interface ImageHashes extends ImageMeasures {
+export interface ImageHashes {
   readonly id: ImageId;
   readonly pixelDigest: Digest;
   readonly acEnergy: number;
   readonly hashes: Uint8Array;
+  /** Null where nobody asked for them. */
+  readonly measures: ImageMeasures | null;
 }
 
 /** Hashes as the table keeps them: 170 bytes an image, whatever the number of images. */
-export function hashImage(id: ImageId, image: RgbImage): ImageHashes {
-  const { acEnergy } = perceptualHashOf(image);
+function hashImage(
+  id: ImageId,
+  image: RgbImage,
+  { grey, withMeasures }: { readonly grey: GreyPlane; readonly withMeasures: boolean },
+): ImageHashes {
+  const { acEnergy, variants } = dihedralHashesOf(grey);
   const hashes = new Uint8Array(DIHEDRAL.length * 16);
   const view = new DataView(hashes.buffer);
-  dihedralHashesOf(image).forEach(({ phash, dhash }, i) => {
+  variants.forEach(({ phash, dhash }, i) => {
     [...phash, ...dhash].forEach((word, at) => view.setUint32(i * 16 + at * 4, word));
   });
-  return { id, pixelDigest: pixelDigestOf(image, DECODER), acEnergy, hashes, ...measureImage(image) };
+  return {
+    id,
+    pixelDigest: pixelDigestOf(image, DECODER),
+    acEnergy,
+    hashes,
+    measures: withMeasures ? measureImage(image, grey) : null,
+  };
 }
 
 export function hashOf({ hashes, acEnergy }: ImageHashes): PerceptualHash {
@@ -79,8 +94,9 @@ function unpacked(hashes: Uint8Array, count: number): DihedralHash[] {
 const VERSIONS = {
   decoder: `${DECODER.name} ${DECODER.version}`,
   perceptualHash: String(PERCEPTUAL_HASH_VERSION),
-  measures: String(MEASURES_VERSION),
 };
+/** Measures of another definition are passed over, the hashes beside them are not. */
+const MEASURES = { measures: String(MEASURES_VERSION) };
 
 export interface HashOptions {
   readonly rows: readonly ImageRow[];
@@ -94,6 +110,10 @@ export interface HashOptions {
   readonly workers: number;
   readonly signal: AbortSignal;
   readonly onProgress: (done: number) => void;
+  /** Sees the grey picture of each image that was decoded, so that nobody need decode it again. */
+  readonly onDecoded?: (id: ImageId, grey: GreyPlane) => void;
+  /** Images to measure as well; one that was hashed without is decoded again. Default: none. */
+  readonly measured?: ReadonlySet<ImageId>;
   /** Images between two batches on disk. Default 2,000. */
   readonly batchImages?: number;
 }
@@ -106,10 +126,13 @@ export interface HashedImages {
 }
 
 export async function hashImages(options: HashOptions): Promise<HashedImages> {
-  const { rows, folder, workFolder, batchImages = 2000 } = options;
+  const { rows, folder, workFolder, measured = new Set(), batchImages = 2000 } = options;
   const byId = await hashesOnDisk([...(options.knownIn ?? []), folder], workFolder);
   const wanted = [...new Map(rows.map((row) => [row.id, row])).values()];
-  const missing = wanted.filter(({ id }) => !byId.has(id));
+  const missing = wanted.filter(({ id }) => {
+    const known = byId.get(id);
+    return known === undefined || (measured.has(id) && known.measures === null);
+  });
   let done = wanted.length - missing.length;
   options.onProgress(done);
   const limit = pLimit(options.workers);
@@ -117,7 +140,10 @@ export async function hashImages(options: HashOptions): Promise<HashedImages> {
   for (let first = 0; first < missing.length; first += batchImages) {
     const batch = await limit.map(missing.slice(first, first + batchImages), async (row) => {
       options.signal.throwIfAborted();
-      const hashes = hashImage(row.id, await options.decode(row));
+      const image = await options.decode(row);
+      const grey = greyPlaneOf(image);
+      const hashes = hashImage(row.id, image, { grey, withMeasures: measured.has(row.id) });
+      options.onDecoded?.(row.id, grey);
       options.onProgress(++done);
       return hashes;
     });
@@ -129,11 +155,19 @@ export async function hashImages(options: HashOptions): Promise<HashedImages> {
   return { byId, output, fresh: missing.length };
 }
 
+const NO_MEASURES = {
+  sharpness: null,
+  entropyBits: null,
+  brightest: null,
+  darkest: null,
+  uniformShare: null,
+};
+
 function tableOf(rows: readonly ImageHashes[]): Uint8Array {
   return writeParquet(
     HASH_COLUMNS,
-    rows.map(({ id, ...rest }) => ({ imageId: id, ...rest })),
-    { metadata: VERSIONS },
+    rows.map(({ id, measures, ...rest }) => ({ imageId: id, ...rest, ...(measures ?? NO_MEASURES) })),
+    { metadata: { ...VERSIONS, ...MEASURES } },
   );
 }
 
@@ -147,7 +181,7 @@ async function hashesOnDisk(
     ...folders.map((folder) => join(folder, HASH_FILE)),
     ...batches.map((name) => join(workFolder, name)),
   ])
-    for (const one of await readHashes(path)) byId.set(one.id, one);
+    for (const one of await readHashes(path)) if (!byId.get(one.id)?.measures) byId.set(one.id, one);
   return byId;
 }
 
@@ -158,6 +192,21 @@ async function namesIn(folder: string): Promise<string[]> {
     if (systemCodeOf(error) === 'ENOENT') return [];
     throw error;
   }
+}
+
+function allOrNone(measures: {
+  readonly [name in keyof ImageMeasures]: number | null;
+}): ImageMeasures | null {
+  const { sharpness, entropyBits, brightest, darkest, uniformShare } = measures;
+  if (
+    sharpness === null ||
+    entropyBits === null ||
+    brightest === null ||
+    darkest === null ||
+    uniformShare === null
+  )
+    return null;
+  return { sharpness, entropyBits, brightest, darkest, uniformShare };
 }
 
 /** The table that a stage left in its folder. */
@@ -171,10 +220,13 @@ async function readHashes(path: string): Promise<ImageHashes[]> {
     const metadata = await readParquetMetadata(path);
     if (Object.entries(VERSIONS).some(([key, value]) => metadata[key] !== value)) return [];
     const rows = await readParquet(path, { columns: HASH_COLUMNS });
-    return rows.map(({ imageId: id, pixelDigest, ...rest }) => ({
+    const isMeasured = metadata['measures'] === MEASURES.measures;
+    return rows.map(({ imageId: id, pixelDigest, acEnergy, hashes, ...measures }) => ({
       id: imageId(id),
       pixelDigest: pixelDigest as Digest,
-      ...rest,
+      acEnergy,
+      hashes,
+      measures: isMeasured ? allOrNone(measures) : null,
     }));
   } catch (error) {
     if (isStillhouseError(error, 'bad-input', 'integrity')) return [];

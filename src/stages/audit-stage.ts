@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import type { DomainDistance } from '../audit/distance/domain-distance.ts';
 import { type EvidenceLevel, type EvidencePair, type Side, meets } from '../audit/evidence.ts';
 import { overlap } from '../audit/overlap.ts';
+import { type GreyThumb, greyThumbOf } from '../audit/pixel-verification.ts';
 import { PERCEPTUAL_HASH_VERSION, hexOfHash } from '../audit/perceptual-hash.ts';
 import type { Json } from '../core/canonical-json.ts';
 import type { ImageId } from '../core/ids.ts';
@@ -96,6 +97,9 @@ const stage: Stage<AuditParams, AuditPlan> = {
   execute,
 };
 
+/** 134 MB. Images beyond are decoded again when something proposes them. */
+const MOST_THUMBS = 32_768;
+
 async function execute({ params, sides, sources }: AuditPlan, context: StageContext) {
   const rows: SideRows = new Map([...sides].map(([side, dataset]) => [side, dataset.rows]));
   const [train, evaluation] = [rows.get('train')!, rows.get('eval')!];
@@ -103,8 +107,12 @@ async function execute({ params, sides, sources }: AuditPlan, context: StageCont
   const all = [...rows.values()].flat();
   const decode = decoderOf([...sides.values()]);
   const shared = { decode, workers: context.workers, signal: context.signal };
+  const thumbs = new Map<ImageId, GreyThumb>();
   const hashed = await hashImages({
     ...shared,
+    onDecoded: (id, grey) => {
+      if (thumbs.size < MOST_THUMBS) thumbs.set(id, greyThumbOf(grey));
+    },
     rows: all,
     folder: context.folder,
     workFolder: context.workFolder,
@@ -141,6 +149,7 @@ async function execute({ params, sides, sources }: AuditPlan, context: StageCont
     ...(await verifiedPairs({
       ...shared,
       candidates: verifiable(proposed),
+      thumbs,
       rows: all,
       floor: { ncc: params.nccFloor },
       onProgress: (done, total) => context.events.progress(done, total, 'candidates'),

@@ -1,4 +1,4 @@
-/** Pixel evidence for pairs that the digests and hashes propose. Each candidate image is decoded once. */
+/** Pixel evidence for pairs that the digests and hashes propose. Each candidate image is decoded once, if it was not before. */
 import { setImmediate } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { type EvidencePair, isExact } from '../audit/evidence.ts';
@@ -13,13 +13,15 @@ import {
 } from '../audit/pixel-verification.ts';
 import type { ImageId } from '../core/ids.ts';
 import type { ImageRow } from '../images/image-row.ts';
-import type { RgbImage } from '../images/rgb-image.ts';
+import { type RgbImage, greyPlaneOf } from '../images/rgb-image.ts';
 
 export interface VerifyOptions {
   /** Exact, hash and copy evidence; pairs of other evidence are not laid over each other. */
   readonly candidates: readonly EvidencePair[];
   readonly rows: readonly ImageRow[];
   readonly decode: (row: ImageRow) => Promise<RgbImage>;
+  /** Of images that were decoded before. */
+  readonly thumbs?: ReadonlyMap<ImageId, GreyThumb>;
   readonly workers: number;
   readonly signal: AbortSignal;
   readonly onProgress: (done: number, total: number) => void;
@@ -98,7 +100,7 @@ async function thumbsOf(ids: ReadonlySet<ImageId>, options: VerifyOptions): Prom
   let done = 0;
   const thumbs = await pLimit(options.workers).map(rows, async (row) => {
     options.signal.throwIfAborted();
-    const thumb = greyThumbOf(await options.decode(row));
+    const thumb = options.thumbs?.get(row.id) ?? greyThumbOf(greyPlaneOf(await options.decode(row)));
     options.onProgress(++done, rows.length);
     return [row.id, thumb] as const;
   });

@@ -3,12 +3,12 @@ import pLimit from 'p-limit';
 import { ALTERATIONS } from '../audit/calibration/alterations.ts';
 import type { DetectorScores, NegativeScores, PositiveScore } from '../audit/calibration/threshold-choice.ts';
 import { hammingDistance } from '../audit/hamming-search.ts';
-import type { DihedralHash, Hash64 } from '../audit/perceptual-hash.ts';
+import { type DihedralHash, type Hash64, perceptualHashOf } from '../audit/perceptual-hash.ts';
 import { type GreyThumb, greyThumbOf, verifyPixels } from '../audit/pixel-verification.ts';
 import { Rng } from '../core/rng.ts';
 import type { ImageRow } from '../images/image-row.ts';
-import type { RgbImage } from '../images/rgb-image.ts';
-import { type ImageHashes, hashImage, hashOf, variantsOf } from './audit-hashes.ts';
+import { type RgbImage, greyPlaneOf } from '../images/rgb-image.ts';
+import { type ImageHashes, hashOf, variantsOf } from './audit-hashes.ts';
 
 /** An embedding of whole images, centred or not as its level compares them. */
 export interface Embedder {
@@ -89,7 +89,7 @@ async function scoreQuery(
 ): Promise<LevelScores> {
   const { seed, known, embedders, verifyRadius } = options;
   const original = await options.decode(row);
-  const thumb = greyThumbOf(original);
+  const thumb = greyThumbOf(greyPlaneOf(original));
   const own = options.hashes.get(row.id)!;
   const variants = variantsOf(own);
   const images = [original];
@@ -102,14 +102,14 @@ async function scoreQuery(
   for (const { name, apply } of ALTERATIONS) {
     const altered = await apply(original, new Rng(seed, 'calibrate', row.id, name));
     images.push(altered);
-    const hashed = hashOf(hashImage(row.id, altered));
+    const hashed = perceptualHashOf(altered);
     const near = nearestOf(variants, hashed);
     add('phash', name, -near.phash.distance);
     add('dhash', name, -near.dhash.distance);
     add(
       'verified',
       name,
-      verifiedScore(near, verifyRadius, () => greyThumbOf(altered), thumb),
+      verifiedScore(near, verifyRadius, () => greyThumbOf(greyPlaneOf(altered)), thumb),
     );
   }
   const others = options.distractors.filter(({ id }) => id !== row.id && !known.has(`${id} ${row.id}`));
@@ -182,7 +182,7 @@ function verifiedScore(near: Nearest, radius: number, train: () => GreyThumb, ow
 async function distractorThumbs(options: ScoreOptions): Promise<Map<string, GreyThumb>> {
   const thumbs = await pLimit(options.workers).map(options.distractors, async (row) => {
     options.signal.throwIfAborted();
-    return [row.id, greyThumbOf(await options.decode(row))] as const;
+    return [row.id, greyThumbOf(greyPlaneOf(await options.decode(row)))] as const;
   });
   return new Map(thumbs);
 }

@@ -1,6 +1,7 @@
 /** What a curation learns about images from their pixels and embeddings, each decoded or loaded once. */
 import type { ImageId } from '../core/ids.ts';
 import type { CurateInput, CuratePolicy } from '../curate/curate.ts';
+import { needsMeasures } from '../curate/filter-images.ts';
 import type { SplitPolicy } from '../curate/policy.ts';
 import type { Features } from '../curate/retrieve-similar.ts';
 import { type Split, splitGroups } from '../curate/split-groups.ts';
@@ -85,9 +86,12 @@ export function curateAccess(input: AccessInput, context: StageContext): CurateA
         workFolder,
         workers,
         signal,
+        ...(needsMeasures(policy.filters) ? { measured: ids } : {}),
         onProgress: (done) => context.events.progress(done, wanted.length, 'images'),
       });
-      return hashed.byId;
+      return new Map(
+        [...hashed.byId].flatMap(([id, { measures }]) => (measures === null ? [] : [[id, measures]])),
+      );
     },
     findEvidence: freshFinder(),
     freshFinder,

@@ -181,9 +181,9 @@ async function passedStep(
         ? unused('any licence')
         : passed(`licence ${row.licence}; ${removed}`);
     case 'filters': {
-      const measures = stage.hashes.get(row.id);
+      const measures = stage.hashes.get(row.id)?.measures ?? null;
       // another version of the decoder may not believe the table
-      if (measures === undefined && needsMeasures(policy.filters)) return passed(removed);
+      if (measures === null && needsMeasures(policy.filters)) return passed(removed);
       const checks = checkImage(row, policy.filters, () => measures!);
       if (checks.length === 0) return unused('no filter set');
       const text = checks.map(

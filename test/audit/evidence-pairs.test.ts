@@ -5,7 +5,7 @@ import { hashPairsAcross, hashPairsWithin } from '../../src/audit/hash-pairs.ts'
 import { dihedralHashesOf, perceptualHashOf } from '../../src/audit/perceptual-hash.ts';
 import { teacherPairsAcross, teacherPairsWithin } from '../../src/audit/teacher-pairs.ts';
 import type { ImageId } from '../../src/core/ids.ts';
-import type { RgbImage } from '../../src/images/rgb-image.ts';
+import { type RgbImage, greyPlaneOf } from '../../src/images/rgb-image.ts';
 import { blobs, idOf, paint } from './sample-images.ts';
 
 const keyed = (name: string, key: string): { id: ImageId; key: string } => ({ id: idOf(name), key });
@@ -50,7 +50,7 @@ describe('exactPairsWithin', () => {
 const hashed = (name: string, image: RgbImage) => ({
   id: idOf(name),
   hash: perceptualHashOf(image),
-  variants: dihedralHashesOf(image),
+  variants: dihedralHashesOf(greyPlaneOf(image)).variants,
 });
 const mirrored = (image: RgbImage): RgbImage =>
   paint(image.widthPx, image.heightPx, (x, y) => {

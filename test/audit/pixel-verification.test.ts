@@ -8,14 +8,17 @@ import {
   verifyPixels,
 } from '../../src/audit/pixel-verification.ts';
 import { Rng } from '../../src/core/rng.ts';
+import { type RgbImage, greyPlaneOf } from '../../src/images/rgb-image.ts';
 import { blobs, paint } from './sample-images.ts';
 
+const thumbOf = (image: RgbImage) => greyThumbOf(greyPlaneOf(image));
+
 describe('pixel verification', () => {
-  const a = greyThumbOf(blobs(1, 128));
+  const a = thumbOf(blobs(1, 128));
 
   it('is 1 for the same picture and low for another of the same kind', () => {
     expect(verifyPixels(a, a)).toEqual({ ncc: 1, ssim: 1 });
-    const other = verifyPixels(a, greyThumbOf(blobs(2, 128)));
+    const other = verifyPixels(a, thumbOf(blobs(2, 128)));
     expect(other.ncc).toBeLessThan(0.8);
     expect(other.ssim).toBeLessThan(0.6);
   });
@@ -23,7 +26,7 @@ describe('pixel verification', () => {
   it('sees through brightness, a shift of two pixels and each of the eight transforms', () => {
     const dimmed = a.map((value) => Math.round(value * 0.8 + 10));
     expect(verifyPixels(a, dimmed).ncc).toBeGreaterThan(0.999);
-    const moved = greyThumbOf(
+    const moved = thumbOf(
       paint(64, 64, (x, y) => {
         const grey = a[Math.max(0, y - 2) * 64 + Math.max(0, x - 1)]!;
         return [grey, grey, grey];
@@ -41,7 +44,7 @@ describe('pixel verification', () => {
   });
 
   it('with a floor is the same for pictures that agree, and nothing for the others', () => {
-    const pictures = Array.from({ length: 12 }, (_, i) => greyThumbOf(blobs(i >> 1, 128)));
+    const pictures = Array.from({ length: 12 }, (_, i) => thumbOf(blobs(i >> 1, 128)));
     // every second one is the one before, disturbed more and more
     const rng = new Rng(1, 'noise');
     const seen = { agree: 0, differ: 0 };
@@ -62,7 +65,7 @@ describe('pixel verification', () => {
   });
 
   it('does not call two flat pictures alike by correlation', () => {
-    const flat = greyThumbOf(paint(32, 32, () => [90, 90, 90]));
+    const flat = thumbOf(paint(32, 32, () => [90, 90, 90]));
     expect(verifyPixels(flat, flat).ncc).toBe(0);
   });
 });

@@ -11,7 +11,7 @@ import { hammingDistance } from '../../src/audit/hamming-search.ts';
 import { dihedralHashesOf, perceptualHashOf } from '../../src/audit/perceptual-hash.ts';
 import { Rng } from '../../src/core/rng.ts';
 import { decodeImage } from '../../src/images/decode.ts';
-import type { RgbImage } from '../../src/images/rgb-image.ts';
+import { type RgbImage, greyPlaneOf } from '../../src/images/rgb-image.ts';
 import { readEmoji } from '../support/emoji-folder.ts';
 
 export interface LeakPopulation {
@@ -29,7 +29,7 @@ export async function leakPopulation(
   const copies: number[][] = [];
   const strangers: Float64Array[] = [];
   for (const [i, image] of evaluation.entries()) {
-    const variants = dihedralHashesOf(image);
+    const variants = dihedralHashesOf(greyPlaneOf(image)).variants;
     const score = (other: Parameters<typeof hammingDistance>[0]): number =>
       -Math.min(...variants.map(({ phash }) => hammingDistance(phash, other)));
     const row: number[] = [];
