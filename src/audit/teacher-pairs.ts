@@ -8,7 +8,7 @@ import {
   type WithinType,
   sortedEnds,
 } from './evidence.ts';
-import type { CosinePair } from './pairs-above.ts';
+import type { CosinePair } from './neighbours/pairs-above.ts';
 
 export interface TeacherAcross {
   readonly level: EmbeddingLevel;

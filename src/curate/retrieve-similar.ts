@@ -3,7 +3,8 @@
  * k nearest of each seed, for seed sets that are large; `clusters` takes images from the clusters of the pool in which seeds fall, for
  * small ones. Cosines are of the features as they are: subtracting a mean would take away what the seeds have in common.
  */
-import { nearestNeighbours, openNeighbourSession } from '../audit/nearest-neighbours.ts';
+import { NeighbourEngine } from '../audit/neighbours/neighbour-engine.ts';
+import { nearestNeighbours } from '../audit/neighbours/nearest-neighbours.ts';
 import { StillhouseError } from '../core/failure.ts';
 import type { ImageId } from '../core/ids.ts';
 import type { ImageRow } from '../images/image-row.ts';
@@ -172,7 +173,7 @@ async function fromClusters(
   const [points, queries] = [usable(pool), usable(seeds)];
   const { dim } = pool;
   if (points.ids.length === 0) return { drawn: new Set(), chances: new Map() };
-  const engine = await openNeighbourSession();
+  const engine = new NeighbourEngine();
   const { k, assignment, seedsIn } = await sphericalKmeans({
     rows: points.data,
     count: points.ids.length,
@@ -191,7 +192,7 @@ async function fromClusters(
         engine,
       }),
     }))
-    .finally(() => engine.release());
+    .finally(() => engine.close());
   const hits = new Int32Array(k);
   for (const at of seedsIn.assignment) hits[at]! += 1;
   const members = Array.from({ length: k }, (): ImageId[] => []);

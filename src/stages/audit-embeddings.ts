@@ -17,8 +17,9 @@ import {
   type Side,
   isWithin,
 } from '../audit/evidence.ts';
-import { nearestNeighbours } from '../audit/nearest-neighbours.ts';
-import { pairsAbove } from '../audit/pairs-above.ts';
+import { NeighbourEngine } from '../audit/neighbours/neighbour-engine.ts';
+import { nearestNeighbours } from '../audit/neighbours/nearest-neighbours.ts';
+import { pairsAbove } from '../audit/neighbours/pairs-above.ts';
 import { teacherPairsAcross, teacherPairsWithin } from '../audit/teacher-pairs.ts';
 import { StillhouseError } from '../core/failure.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
@@ -114,21 +115,22 @@ export async function searchEmbeddings(
 ): Promise<EmbeddingEvidence[]> {
   const found: EmbeddingEvidence[] = [];
   const engine = await MatrixEngine.open();
+  const neighbours = new NeighbourEngine();
   try {
     for (const source of sources) {
       input.onProgress(found.length, sources.length);
       input.signal.throwIfAborted();
-      found.push(await searchOne(source, engine, input));
+      found.push(await searchOne(source, { engine, neighbours }, input));
     }
   } finally {
-    await engine.close();
+    await Promise.all([engine.close(), neighbours.close()]);
   }
   return found;
 }
 
 async function searchOne(
   source: EmbeddingSource,
-  engine: MatrixEngine,
+  { engine, neighbours }: { readonly engine: MatrixEngine; readonly neighbours: NeighbourEngine },
   input: EmbeddingSearchInput,
 ): Promise<EmbeddingEvidence> {
   const { level } = source;
@@ -161,6 +163,7 @@ async function searchOne(
       queryCount: ids(right).length,
       base,
       excludeSelf: isWithin(type),
+      engine: neighbours,
     });
     hubs += above.hubs.length;
     for (const pair of isWithin(type)
@@ -174,6 +177,7 @@ async function searchOne(
     base: matrices.get('train')!,
     dim: width,
     k: 1,
+    engine: neighbours,
   });
   return {
     level,

@@ -5,7 +5,7 @@
 import type { EvidencePair, HashLevel, Threshold } from '../audit/evidence.ts';
 import { exactPairsAcross, exactPairsWithin } from '../audit/exact-pairs.ts';
 import { hashPairsAcross, hashPairsWithin } from '../audit/hash-pairs.ts';
-import { pairsAbove } from '../audit/pairs-above.ts';
+import { pairsAbove } from '../audit/neighbours/pairs-above.ts';
 import { teacherPairsAcross, teacherPairsWithin } from '../audit/teacher-pairs.ts';
 import type { ImageId } from '../core/ids.ts';
 import type { FoundEvidence } from '../curate/curate.ts';

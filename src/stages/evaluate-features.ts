@@ -1,7 +1,7 @@
 /** Features of one subject over both sets, and how well neighbours among them find labels and twins. */
 import { knnClassify } from '../audit/knn-classify.ts';
 import { clopperPearson } from '../audit/clopper-pearson.ts';
-import { nearestNeighbours } from '../audit/nearest-neighbours.ts';
+import { nearestNeighbours } from '../audit/neighbours/nearest-neighbours.ts';
 import { twinAtRank } from '../audit/rank-retrieval.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import { Embedder } from '../student/embed.ts';

@@ -5,7 +5,7 @@
  * relative ones can.
  */
 import { Rng } from '../../core/rng.ts';
-import { inverseNormOf } from '../base-tiles.ts';
+import { inverseNormOf } from '../neighbours/base-tiles.ts';
 import {
   type Comparison,
   DISTANCE_METRICS,

@@ -3,7 +3,7 @@
  * written from the paper). Plain k-means puts most centres where most images are. Clustering again only the rows nearest to each
  * centre, and the centres themselves one level up, spreads them evenly over what the images show.
  */
-import { openNeighbourSession } from '../../audit/nearest-neighbours.ts';
+import { NeighbourEngine } from '../../audit/neighbours/neighbour-engine.ts';
 import {
   type Clustering,
   type Points,
@@ -49,7 +49,7 @@ export async function clusterHierarchy({
 }: HierarchyInput): Promise<Hierarchy> {
   const parents: Int32Array[] = [];
   let cosine: Float32Array | null = null;
-  const engine = await openNeighbourSession();
+  const engine = new NeighbourEngine();
   try {
     let points: Points = { rows: unitRows(rows, dim), count, dim, engine };
     for (const [depth, level] of levels.entries()) {
@@ -59,7 +59,7 @@ export async function clusterHierarchy({
       points = { ...points, rows: clustering.centres, count: clustering.k };
     }
   } finally {
-    await engine.release();
+    await engine.close();
   }
   if (cosine === null) throw new Error('internal: a hierarchy without levels');
   return { parents, cosine };

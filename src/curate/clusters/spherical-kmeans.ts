@@ -6,8 +6,9 @@
  * Centres start by D^2 sampling (k-means++, Arthur and Vassilvitskii 2007), one at a time up to {@link SEEDING_ROUNDS} centres and in
  * as many equal batches beyond (as k-means||, Bahmani et al. 2012, without its reduction: every pass over the rows draws several).
  */
-import { inverseNormOf } from '../../audit/base-tiles.ts';
-import { nearestNeighbours, openNeighbourSession } from '../../audit/nearest-neighbours.ts';
+import { inverseNormOf } from '../../audit/neighbours/base-tiles.ts';
+import { NeighbourEngine } from '../../audit/neighbours/neighbour-engine.ts';
+import { nearestNeighbours } from '../../audit/neighbours/nearest-neighbours.ts';
 import { Rng } from '../../core/rng.ts';
 
 export interface KmeansInput {
@@ -23,10 +24,8 @@ export interface KmeansInput {
   /** Default 50, as ssl-data-curation. */
   readonly maxIterations?: number;
   /** Where several clusterings share one; its own when absent. */
-  readonly engine?: Engine;
+  readonly engine?: NeighbourEngine;
 }
-
-export type Engine = Awaited<ReturnType<typeof openNeighbourSession>>;
 
 export interface Clustering {
   /** [k * dim] unit rows; k as wanted, or fewer where there are fewer distinct directions. */
@@ -46,11 +45,11 @@ export async function sphericalKmeans(input: KmeansInput): Promise<Clustering> {
   const { count, dim } = input;
   if (!(input.k >= 1) || input.rows.length !== count * dim || count === 0)
     throw new Error(`internal: ${input.rows.length} values for ${count} x ${dim} in ${input.k} clusters`);
-  const engine = input.engine ?? (await openNeighbourSession());
+  const engine = input.engine ?? new NeighbourEngine();
   try {
     return await lloyd({ rows: unitRows(input.rows, dim), count, dim, engine }, input);
   } finally {
-    if (input.engine === undefined) await engine.release();
+    if (input.engine === undefined) await engine.close();
   }
 }
 
@@ -59,7 +58,7 @@ export interface Points {
   readonly rows: Float32Array;
   readonly count: number;
   readonly dim: number;
-  readonly engine: Engine;
+  readonly engine: NeighbourEngine;
 }
 
 async function lloyd(points: Points, input: KmeansInput): Promise<Clustering> {
@@ -96,7 +95,7 @@ export async function assignTo(
     base: centres,
     dim,
     k: 1,
-    session: engine,
+    engine,
   });
   return { assignment: indices, cosine: scores };
 }

@@ -5,7 +5,8 @@ import { spawn, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { nearestNeighbours } from '../../../dist/audit/nearest-neighbours.js';
+import { NeighbourEngine } from '../../../dist/audit/neighbours/neighbour-engine.js';
+import { nearestNeighbours } from '../../../dist/audit/neighbours/nearest-neighbours.js';
 import { Rng } from '../../../dist/core/rng.js';
 
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
@@ -22,16 +23,17 @@ export async function benchKnn({ queries, base, dim, k, threads, rounds, folder,
     return rows;
   };
   const [q, b] = [unit(queries), unit(base)];
+  const engine = new NeighbourEngine({ threads });
   const ours = async () => {
     const started = performance.now();
-    const found = await nearestNeighbours({ queries: q, queryCount: queries, base: b, dim, k, threads });
+    const found = await nearestNeighbours({ queries: q, queryCount: queries, base: b, dim, k, engine });
     return { seconds: (performance.now() - started) / 1000, first: found.indices };
   };
   const peers = await openPeers({ q, b, queries, base, dim, k, threads, folder, python });
   const times = { ours: [], faiss: [], sgemm: [] };
   let first = null;
   let theirs = null;
-  await ours(); // the first call loads the engine
+  await ours(); // the first call starts the engine's threads, as FAISS starts its own
   for (const name of peers.names) await peers.ask(name);
   for (let round = 0; round < rounds; round++) {
     // who begins changes from round to round
@@ -44,6 +46,7 @@ export async function benchKnn({ queries, base, dim, k, threads, rounds, folder,
     }
   }
   peers.close();
+  await engine.close();
   const gflop = (2 * queries * base * dim) / 1e9;
   const speed = Object.fromEntries(
     Object.entries(times).map(([name, list]) => [name, list.length === 0 ? null : gflop / median(list)]),

@@ -1,6 +1,7 @@
 // One streamed search in a process of its own, so that its peak memory is its own: `search-child.mjs BASE QUERIES DIM K`. Rows are
 // made as they are needed, as a reader would hand them out, and never kept. Prints one JSON object.
-import { nearestNeighbours } from '../../../dist/audit/nearest-neighbours.js';
+import { NeighbourEngine } from '../../../dist/audit/neighbours/neighbour-engine.js';
+import { nearestNeighbours } from '../../../dist/audit/neighbours/nearest-neighbours.js';
 
 const [base, queries, dim, k] = process.argv.slice(2).map(Number);
 const BLOCK_ROWS = 16_384;
@@ -26,6 +27,7 @@ function* blocks() {
 }
 
 const asked = fill(new Float32Array(queries * dim), 0);
+const engine = new NeighbourEngine({ threads: 2 });
 const started = performance.now();
 const found = await nearestNeighbours({
   queries: asked,
@@ -33,8 +35,9 @@ const found = await nearestNeighbours({
   base: blocks(),
   dim,
   k,
-  threads: 2,
+  engine,
 });
+await engine.close();
 console.log(
   JSON.stringify({
     base,

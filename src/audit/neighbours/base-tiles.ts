@@ -22,13 +22,15 @@ export interface BaseTile {
 export interface TilingOptions {
   readonly dim: number;
   readonly tileRows: number;
+  /** Tiles in memory that other threads see, used in turn; absent: one tile, in the caller's own memory. */
+  readonly shared?: number;
   /** Called with the base index of each row that has no direction: all zero, or with NaN or infinity in it. */
   readonly onUnusable: (index: number) => void;
 }
 
 /**
  * Tiles of exactly `tileRows` rows, the last one shorter, whatever the sizes of the blocks. A tile's arrays are valid until the
- * next one is asked for.
+ * next one is asked for; of `shared` ones, until that many more are asked for.
  * @throws Error (a defect) when a block is not a whole number of rows.
  */
 export async function* baseTiles(
@@ -36,13 +38,15 @@ export async function* baseTiles(
   options: TilingOptions,
 ): AsyncGenerator<BaseTile> {
   const { dim, tileRows } = options;
-  const index = new Int32Array(tileRows);
-  const rows = new Float32Array(tileRows * dim);
-  const inverseNorm = new Float64Array(tileRows);
+  const memories = Array.from({ length: options.shared ?? 1 }, () => tileMemory(options));
+  let memory = memories[0]!;
   let filled = 0;
+  let flushed = 0;
   const flush = (): BaseTile => {
+    const { index, rows, inverseNorm } = memory;
     const n = filled;
     filled = 0;
+    memory = memories[++flushed % memories.length]!;
     return {
       index: index.subarray(0, n),
       rows: rows.subarray(0, n * dim),
@@ -62,6 +66,7 @@ export async function* baseTiles(
         continue;
       }
       const factor = factorFor(inverse);
+      const { index, rows, inverseNorm } = memory;
       index[filled] = i;
       inverseNorm[filled] = inverse / factor;
       const to = filled * dim;
@@ -72,6 +77,18 @@ export async function* baseTiles(
     }
   }
   if (filled > 0) yield flush();
+}
+
+type TileMemory = Pick<BaseTile, 'index' | 'rows' | 'inverseNorm'>;
+
+function tileMemory({ dim, tileRows, shared }: TilingOptions): TileMemory {
+  const bytes = (count: number): ArrayBuffer =>
+    (shared === undefined ? new ArrayBuffer(count) : new SharedArrayBuffer(count)) as ArrayBuffer;
+  return {
+    index: new Int32Array(bytes(tileRows * Int32Array.BYTES_PER_ELEMENT)),
+    rows: new Float32Array(bytes(tileRows * dim * Float32Array.BYTES_PER_ELEMENT)),
+    inverseNorm: new Float64Array(bytes(tileRows * Float64Array.BYTES_PER_ELEMENT)),
+  };
 }
 
 /**
@@ -85,8 +102,16 @@ function factorFor(inverseNorm: number): number {
 
 /** 1 / L2 norm in float64, or 0 where the row has no direction (zero, NaN or infinite). */
 export function inverseNormOf(row: Float32Array): number {
-  let squares = 0;
-  // by index: an iterator costs several times the sum itself
-  for (let c = 0; c < row.length; c++) squares += row[c]! * row[c]!;
+  // four sums: one would wait for itself at every addition
+  let [first, second, third, fourth] = [0, 0, 0, 0];
+  let c = 0;
+  for (const end = row.length - 3; c < end; c += 4) {
+    first += row[c]! * row[c]!;
+    second += row[c + 1]! * row[c + 1]!;
+    third += row[c + 2]! * row[c + 2]!;
+    fourth += row[c + 3]! * row[c + 3]!;
+  }
+  for (; c < row.length; c++) first += row[c]! * row[c]!;
+  const squares = first + second + (third + fourth);
   return squares > 0 && squares < Infinity ? 1 / Math.sqrt(squares) : 0;
 }

@@ -3,9 +3,9 @@ import {
   type NeighbourSearch,
   type RowBlock,
   nearestNeighbours,
-} from '../../src/audit/nearest-neighbours.ts';
-import { pairsAbove } from '../../src/audit/pairs-above.ts';
-import { Rng } from '../../src/core/rng.ts';
+} from '../../../src/audit/neighbours/nearest-neighbours.ts';
+import { pairsAbove } from '../../../src/audit/neighbours/pairs-above.ts';
+import { Rng } from '../../../src/core/rng.ts';
 
 /** Cosines by a plain float64 loop, sorted by score then index. */
 function naive(search: NeighbourSearch & { base: Float32Array }): { indices: number[]; scores: number[] } {

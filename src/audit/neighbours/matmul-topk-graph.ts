@@ -8,7 +8,8 @@
  * Rows of the base come as they are stored: the engine packs them transposed as it multiplies, and their norms are one more product per
  * score. Every size is symbolic, so one session serves all tiles.
  */
-import { ONNX_ELEMENT_TYPE, buildOnnx, encodeOnnx } from '../format/onnx-model.ts';
+import ort from 'onnxruntime-node';
+import { ONNX_ELEMENT_TYPE, buildOnnx, encodeOnnx } from '../../format/onnx-model.ts';
 
 /** Serialized ModelProto. The same bytes every time. */
 export function matmulTopkGraph(): Uint8Array {
@@ -54,4 +55,21 @@ export function matmulTopkGraph(): Uint8Array {
       ],
     }),
   );
+}
+
+export interface MatmulTopkOptions {
+  readonly executionProviders?: readonly ort.InferenceSession.ExecutionProviderConfig[];
+  /** Threads of the engine within one call; its own choice when absent. */
+  readonly threads?: number;
+}
+
+/** To be released by whoever opened it. */
+export function openMatmulTopk({
+  executionProviders = ['cpu'],
+  threads,
+}: MatmulTopkOptions = {}): Promise<ort.InferenceSession> {
+  return ort.InferenceSession.create(matmulTopkGraph(), {
+    executionProviders: [...executionProviders],
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+  });
 }

@@ -1,6 +1,6 @@
 import ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { matmulTopkGraph } from '../../src/audit/matmul-topk-graph.ts';
+import { matmulTopkGraph } from '../../../src/audit/neighbours/matmul-topk-graph.ts';
 
 describe('matmulTopkGraph', () => {
   it('takes any sizes in one session and breaks ties by the lower column', async () => {
