@@ -6,8 +6,8 @@ export class BufferPool {
   #free: SharedArrayBuffer[] = [];
   #made = 0;
   #waiting: ((buffer: SharedArrayBuffer) => void)[] = [];
-  /** Buffers made so far, those that were taken out included. */
-  allocations = 0;
+  /** Most buffers that were held at once; those that were taken out belong to somebody else. */
+  #most = 0;
 
   /** @param limit buffers in use at once. */
   constructor(sizeBytes: number, limit: number) {
@@ -15,15 +15,19 @@ export class BufferPool {
     this.limit = limit;
   }
 
+  /** Of all buffers, in use or free: now, and at most so far. */
+  get heldBytes(): number {
+    return this.#made * this.sizeBytes;
+  }
+  get mostHeldBytes(): number {
+    return this.#most * this.sizeBytes;
+  }
+
   /** Shared, so that threads fill it in place; memory of that size is page aligned. Waits while all are in use. */
   take(): Promise<SharedArrayBuffer> | SharedArrayBuffer {
     const free = this.#free.pop();
     if (free) return free;
-    if (this.#made < this.limit) {
-      this.#made += 1;
-      this.allocations += 1;
-      return new SharedArrayBuffer(this.sizeBytes);
-    }
+    if (this.#made < this.limit) return this.#make();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -36,10 +40,13 @@ export class BufferPool {
   /** The buffer now belongs to somebody else; another one may be made in its place. */
   forget(): void {
     this.#made -= 1;
-    if (this.#waiting.length > 0 && this.#made < this.limit) {
-      this.#made += 1;
-      this.allocations += 1;
-      this.#waiting.shift()!(new SharedArrayBuffer(this.sizeBytes));
-    }
+    if (this.#waiting.length > 0 && this.#made < this.limit) this.#waiting.shift()!(this.#make());
+  }
+
+  #make(): SharedArrayBuffer {
+    const buffer = new SharedArrayBuffer(this.sizeBytes);
+    this.#made += 1;
+    this.#most = Math.max(this.#most, this.#made);
+    return buffer;
   }
 }

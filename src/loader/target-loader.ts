@@ -83,6 +83,12 @@ export class TargetLoader<
     }));
   }
 
+  /** Bytes of batch buffers: of one, of all that the loader holds, the most that it held at once. Kept batches are the caller's. */
+  get memory(): { readonly batchBytes: number; readonly heldBytes: number; readonly mostHeldBytes: number } {
+    const { sizeBytes, heldBytes, mostHeldBytes } = this.#pool;
+    return { batchBytes: sizeBytes, heldBytes, mostHeldBytes };
+  }
+
   get batchesPerEpoch(): number {
     return this.#input.order.batchesPerEpoch;
   }
