@@ -30,7 +30,8 @@ export function requestedDerivations(
     for (const candidates of byExactSpace(meant)) {
       const { descriptor } = candidates[0]!;
       const byTeacher = name === descriptor.teacher.name;
-      const wanted = byTeacher ? choiceForBoth(codec)[descriptor.tap.kind]! : codec;
+      const { kind } = descriptor.tap;
+      const wanted = byTeacher && kind !== 'pixels' ? choiceForBoth(codec)[kind]! : codec;
       const space: SpaceDescriptor = { ...descriptor, codec: wanted };
       assertCodecFits(space);
       const sources = sourceCodecs(wanted).flatMap((source) => withCodec(candidates, source));

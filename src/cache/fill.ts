@@ -8,10 +8,10 @@
 import type { Clock } from '../core/clock.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import type { RenderPool, RenderTarget } from '../teachers/render-pool.ts';
-import type { TeacherSession } from '../teachers/teacher.ts';
 import { type Batch, Batches, type Slot } from './fill/batches.ts';
 import { type ImageJob, imageJobs, mostViews } from './fill/image-jobs.ts';
 import { OpenUnit, type SpacePart, unitAnswerBytes, unitTargets } from './fill/open-unit.ts';
+import type { GroupSession } from './fill/group-session.ts';
 import type { FillUsage } from './fill/usage.ts';
 import { Window } from './fill/window.ts';
 import type { TargetCodec } from './codecs/target-codec.ts';
@@ -22,7 +22,7 @@ import type { CacheWriter } from './write.ts';
 /** A group with what answers for it. */
 export interface GroupEngine {
   readonly group: SpaceGroup;
-  readonly session: TeacherSession;
+  readonly session: GroupSession;
 }
 
 export interface FillOptions {
@@ -79,7 +79,7 @@ const JOBS_PER_THREAD = 2;
 
 class Fill {
   readonly #options: FillOptions;
-  readonly #sessions: ReadonlyMap<SpaceGroup, TeacherSession>;
+  readonly #sessions: ReadonlyMap<SpaceGroup, GroupSession>;
   readonly #rendererOf: ReadonlyMap<SpaceGroup, number>;
   readonly #batches: ReadonlyMap<SpaceGroup, Batches>;
   readonly #jobs: Window;

@@ -132,7 +132,7 @@ function partFrom(space: SpaceDescriptor, rows: readonly ImportedRow[], values: 
 }
 
 function checkValues(space: SpaceDescriptor, values: ExportValues, folder: string): void {
-  const exact = ['f32', 'f16'].includes(space.codec.id) && space.codec.pool === undefined;
+  const exact = ['f32', 'f16', 'u8'].includes(space.codec.id) && space.codec.pool === undefined;
   if (values === 'stored' || exact) return;
   throw new StillhouseError({
     kind: 'bad-input',

@@ -22,6 +22,7 @@ export const RECOMPUTE_TOLERANCE: Readonly<Record<CodecId, number>> = {
   i8c: 1e-2,
   i8p: 1e-2,
   i4p: 3e-2,
+  u8: 0,
 };
 
 /** Usable rows of a space, drawn by seed and sorted; all of them when there are no more. */

@@ -12,7 +12,10 @@ import type { SpaceId } from '../core/ids.ts';
 import type { Mosaic } from '../teachers/mosaic/neighbours.ts';
 import { type CodecDescriptor, codecName } from './codecs/codec.ts';
 
-export type TapKind = 'summary' | 'spatial';
+/** What a teacher says of a view. */
+export type TeacherTap = 'summary' | 'spatial';
+/** `pixels`: what a student sees of a view; no teacher has a part in it, see {@link file://./pixel-space.ts}. */
+export type TapKind = TeacherTap | 'pixels';
 
 /** What a teacher says, before any codec. */
 export interface ExactSpace {
@@ -41,6 +44,9 @@ export interface SpaceDescriptor extends ExactSpace {
   readonly codec: CodecDescriptor;
 }
 
+/** Of what students see, not of what a teacher says. */
+export const isPixelSpace = ({ tap }: SpaceDescriptor): boolean => tap.kind === 'pixels';
+
 /** base32 of sha256 of the canonical descriptor, 26 characters (130 bits). */
 export function spaceIdOf(space: SpaceDescriptor): SpaceId {
   return shortDigest(space as unknown as Json);
@@ -56,8 +62,9 @@ export function exactSpaceIdOf(space: SpaceDescriptor): SpaceId {
 const shortDigest = (value: Json): SpaceId =>
   base32(Buffer.from(digestOf(value), 'hex')).slice(0, 26) as SpaceId;
 
-/** What people and training inputs call a space, whatever its codec: `nanodet@224.spatial`. Unique within a run. */
+/** What people and training inputs call a space, whatever its codec: `nanodet@224.spatial`, `pixels@224`. Unique within a run. */
 export function spaceLabel(space: SpaceDescriptor): string {
+  if (space.tap.kind === 'pixels') return `${space.teacher.name}@${space.sizePx}`;
   return `${space.teacher.name}@${space.sizePx}.${space.tap.kind}`;
 }
 

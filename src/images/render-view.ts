@@ -1,4 +1,5 @@
 /** One view of a decoded image at one size: crop, resize, mirror. One decode serves every view and resolution. */
+import { DECODER } from './decode.ts';
 import { type SourceBox, resample } from './resample.ts';
 import type { Kernel } from './resample-weights.ts';
 import type { RgbImage } from './rgb-image.ts';
@@ -10,6 +11,15 @@ export interface ViewSize {
   /** Default `cubic`. */
   readonly kernel?: Kernel;
 }
+
+/** What decides the bytes of {@link renderView} besides image, view and size: part of the space of cached pixels. */
+export const RENDER_DESCRIPTION = {
+  version: 1,
+  decoder: `${DECODER.name} ${DECODER.version}`,
+  layout: 'CHW',
+  colour: 'RGB',
+  resize: { rule: 'squash', kernel: 'cubic' },
+} as const;
 
 /**
  * A view's box in pixels of the image, its edges not rounded: the resampler reads fractions of pixels, so a view of another size

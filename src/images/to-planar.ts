@@ -1,12 +1,9 @@
 /** Pixels to the numbers a network eats: (x * scale - mean) / std per channel, in either memory layout and colour order. */
+import { type ByteScale, byteTables } from './byte-tables.ts';
 import type { RgbImage } from './rgb-image.ts';
 
-export interface Normalisation {
-  /** What a byte is multiplied by first: 1/255 for networks that expect 0..1, 1 for 0..255. */
-  readonly scale: number;
-  /** In the order of the output channels, after scaling. */
-  readonly mean: readonly [number, number, number];
-  readonly std: readonly [number, number, number];
+/** Mean and deviation are in the order of the output channels. */
+export interface Normalisation extends ByteScale {
   readonly colour: 'RGB' | 'BGR';
 }
 
@@ -29,13 +26,7 @@ export type TensorWriter = (pixels: RgbImage, out: Float32Array, offset: number)
 export function tensorWriter(form: TensorForm): TensorWriter {
   const { layout, widthPx, heightPx, pad } = form;
   const area = widthPx * heightPx;
-  // 256 possible bytes: a table gives the value rounded once, whatever the order of the loops
-  const tables = [0, 1, 2].map((channel) =>
-    Float32Array.from(
-      { length: 256 },
-      (_, byte) => (byte * form.scale - form.mean[channel]!) / form.std[channel]!,
-    ),
-  );
+  const tables = byteTables(form);
   const step = layout === 'NCHW' ? 1 : 3;
   return (pixels, out, offset) => {
     check(form, pixels, out, offset);

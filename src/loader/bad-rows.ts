@@ -73,6 +73,6 @@ export function noPictures(where: string, got: string): StillhouseError {
     where,
     wanted: '`pictures` with an image and a view for each key',
     got,
-    next: 'make the dataset with `pictureDataset`, or leave `pixels` out',
+    next: 'say which images they are (`pictureDataset`, or --dataset of a command), or keep their pixels in the cache first: `stillhouse cache --pixels`',
   });
 }

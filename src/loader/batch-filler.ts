@@ -6,10 +6,11 @@ import type { Batch, BatchHead } from './batch.ts';
 import type { BatchLayout } from './batch-layout.ts';
 import { type BatchOrder, type PlannedBatch, rankShare } from './batch-order.ts';
 import type { BatchPlace } from './batch-places.ts';
-import type { SpaceCoding } from './job-protocol.ts';
+import type { TargetCoding } from './job-protocol.ts';
 import type { Jobs } from './jobs.ts';
 import { PIXEL_BYTES, type PixelSize, type PixelsAs } from './pixel-options.ts';
-import { type PictureTable, pixelJobs } from './picture-table.ts';
+import { type PictureTable, pixelJobs, transformSeed } from './picture-table.ts';
+import type { StagedView } from './pixel-job.ts';
 import type { DeliveredAs } from './row-decoder.ts';
 import type { RowFetch, WantedRow } from './row-fetch.ts';
 import type { RowTable } from './row-table.ts';
@@ -17,7 +18,7 @@ import type { RowTable } from './row-table.ts';
 export interface FillerInput {
   /** Where a batch holds the targets of each space. */
   readonly places: readonly BatchPlace[];
-  readonly spaces: readonly SpaceCoding[];
+  readonly spaces: readonly TargetCoding[];
   readonly tables: readonly RowTable[];
   readonly order: BatchOrder;
   readonly layout: BatchLayout;
@@ -33,8 +34,20 @@ export interface FillerInput {
 export interface PixelInput {
   readonly as: PixelsAs;
   readonly table: PictureTable;
-  /** Of a batch, by bucket and resolution: its size, and that size's place among all. */
-  readonly sizeOf: (bucket: string, resolution: number) => PixelSize & { readonly index: number };
+  /** Of a batch, by bucket and resolution. */
+  readonly sizeOf: (bucket: string, resolution: number) => PlacedSize;
+  /** Where spaces of pixels begin in the tables. */
+  readonly firstSpace: number;
+  /** What is read from the cache goes through the transform, from a place of its own in the batch. */
+  readonly isStaged: boolean;
+  readonly seed: number;
+}
+
+export interface PlacedSize extends PixelSize {
+  /** Among all sizes. */
+  readonly index: number;
+  /** Among the spaces of pixels; -1 where the cache has none of that size. */
+  readonly space: number;
 }
 
 export interface LoaderCounts {
@@ -47,6 +60,8 @@ export interface LoaderCounts {
   bytesDecoded: number;
   /** Images decoded for pixels. */
   imagesDecoded: number;
+  /** Views whose pixels came from the cache. */
+  pixelsRead: number;
   /** Samples that policy `skip` left out when the loader was opened, and while reading. */
   excluded: number;
   skipped: number;
@@ -61,6 +76,9 @@ interface Share {
   readonly samples: readonly number[];
   /** By teacher, [B]. */
   readonly masks: readonly Uint8Array[];
+  readonly size: PlacedSize | null;
+  /** [B], 1 where the pixels are read from the cache. */
+  readonly cached: Uint8Array;
 }
 
 /** A batch whose buffer is not yet tied to the pool. */
@@ -96,6 +114,7 @@ export class BatchFiller {
       bytesDelivered: 0,
       bytesDecoded: 0,
       imagesDecoded: 0,
+      pixelsRead: 0,
       excluded,
       skipped: 0,
       masked: {},
@@ -104,7 +123,8 @@ export class BatchFiller {
 
   /** Has what a later batch reads opened ahead. */
   prefetch(step: number): void {
-    this.#fetch.prefetch(this.#rowsOf(this.#shareOf(step)));
+    const share = this.#shareOf(step);
+    this.#fetch.prefetch([...this.#rowsOf(share), ...this.#pixelRowsOf(share)]);
   }
 
   /** @throws StillhouseError by policy. */
@@ -115,10 +135,11 @@ export class BatchFiller {
     const left = new Set<number>();
     // all of it ends, well or badly, before the buffer is used again
     const outcomes = await Promise.allSettled([
-      this.#readTargets(buffer, share, left),
+      this.#readRows(buffer, share, left),
       this.#renderPixels(buffer, share, left),
     ]);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    if (this.#input.pixels?.isStaged === true) await this.#transformStaged(buffer, share, left);
     this.counts.skipped += left.size;
     const rows = share.samples.map((_, slot) => slot).filter((slot) => !left.has(slot));
     this.#settle(buffer, share, rows);
@@ -147,7 +168,24 @@ export class BatchFiller {
         if (tables[datasets[slot]!]!.partOf(s, sample) < 0) masks[this.#teacherOf[s]!]![slot] = 0;
       }),
     );
-    return { planned, datasets, samples, masks };
+    const size = this.#input.pixels?.sizeOf(planned.bucket, planned.resolution) ?? null;
+    const cached = new Uint8Array(samples.length);
+    if (size !== null && size.space >= 0)
+      samples.forEach((sample, slot) => {
+        if (tables[datasets[slot]!]!.partOf(this.#input.pixels!.firstSpace + size.space, sample) >= 0)
+          cached[slot] = 1;
+      });
+    return { planned, datasets, samples, masks, size, cached };
+  }
+
+  /** Rows of pixels that the cache has. */
+  #pixelRowsOf({ datasets, samples, size, cached }: Share): WantedRow[] {
+    const { pixels } = this.#input;
+    if (pixels === null || size === null) return [];
+    const space = pixels.firstSpace + size.space;
+    return samples.flatMap((sample, slot) =>
+      cached[slot] === 0 ? [] : [{ space, sample, slot, dataset: datasets[slot]! }],
+    );
   }
 
   /** Rows of teachers that are not masked. */
@@ -162,10 +200,21 @@ export class BatchFiller {
   }
 
   /** Adds the slots that are to be left out to `left`. */
-  async #readTargets(buffer: SharedArrayBuffer, share: Share, left: Set<number>): Promise<void> {
-    const { policy } = this.#input;
+  async #readRows(buffer: SharedArrayBuffer, share: Share, left: Set<number>): Promise<void> {
+    const { policy, spaces } = this.#input;
     const { masks } = share;
-    for (const { slot, space, ...row } of await this.#fetch.read(buffer, this.#rowsOf(share))) {
+    const pixelRows = this.#pixelRowsOf(share);
+    this.counts.pixelsRead += pixelRows.length;
+    for (const { slot, space, ...row } of await this.#fetch.read(buffer, [
+      ...this.#rowsOf(share),
+      ...pixelRows,
+    ])) {
+      if (space >= spaces.length) {
+        if (policy.pictures === 'error') throw badRowFailure(row);
+        left.add(slot);
+        this.counts.pixelsRead -= 1;
+        continue;
+      }
       if (policy.damaged === 'error') throw badRowFailure(row);
       if (policy.damaged === 'skip') left.add(slot);
       else if (masks[this.#teacherOf[space]!]![slot] === 1) {
@@ -178,12 +227,16 @@ export class BatchFiller {
   async #renderPixels(buffer: SharedArrayBuffer, share: Share, left: Set<number>): Promise<void> {
     const { pixels, layout, workers, policy } = this.#input;
     if (pixels === null) return;
-    const { planned, datasets, samples } = share;
-    const { index, ...size } = pixels.sizeOf(planned.bucket, planned.resolution);
+    const { planned, datasets, samples, cached } = share;
+    const { index, heightPx, widthPx } = share.size!;
+    const size = { heightPx, widthPx };
     const bytes = pixelBytesOf(size, pixels.as);
+    const slots = samples.flatMap((_, slot) => (cached[slot] === 0 ? [slot] : []));
+    if (slots.length === 0) return;
     const pictures = pixels.table.plan({
       datasets,
       samples,
+      slots,
       size,
       sizeIndex: index,
       epoch: planned.epoch,
@@ -209,12 +262,49 @@ export class BatchFiller {
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
+  /** Takes what was read from the cache through the transform, to its place. */
+  async #transformStaged(buffer: SharedArrayBuffer, share: Share, left: ReadonlySet<number>): Promise<void> {
+    const { pixels, layout, workers, tables } = this.#input;
+    const { planned, datasets, samples, cached } = share;
+    const { heightPx, widthPx } = share.size!;
+    const { epoch } = planned;
+    const [from, to] = (['u8', pixels!.as] as const).map((as) => pixelBytesOf({ heightPx, widthPx }, as));
+    const staged = samples.flatMap((sample, slot): StagedView[] => {
+      if (cached[slot] === 0 || left.has(slot)) return [];
+      const key = tables[datasets[slot]!]!.keys[sample]!;
+      return [
+        {
+          key,
+          seed: transformSeed(pixels!.seed, epoch, key),
+          from: layout.stagedAt + slot * from!,
+          writeAt: layout.pixelsAt + slot * to!,
+        },
+      ];
+    });
+    const perJob = Math.ceil(staged.length / Math.max(1, 2 * workers));
+    const jobs: Promise<unknown>[] = [];
+    for (let start = 0; start < staged.length; start += perJob)
+      jobs.push(
+        this.#jobs.run('pixels', {
+          buffer,
+          heightPx,
+          widthPx,
+          kept: null,
+          epoch,
+          pictures: [],
+          staged: staged.slice(start, start + perJob),
+        }),
+      );
+    const outcomes = await Promise.allSettled(jobs);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
   #count(reason: string): void {
     this.counts.masked[reason] = (this.counts.masked[reason] ?? 0) + 1;
   }
 
   /** Zeroes what is masked and closes the gaps of rows that were left out. */
-  #settle(buffer: SharedArrayBuffer, { masks, planned }: Share, rows: readonly number[]): void {
+  #settle(buffer: SharedArrayBuffer, { masks, size }: Share, rows: readonly number[]): void {
     const bytes = new Uint8Array(buffer);
     const { layout, spaces, as, pixels } = this.#input;
     const move = (at: number, rowBytes: number): void =>
@@ -232,7 +322,7 @@ export class BatchFiller {
       if (spaces[space]!.descriptor.codec.id !== as) this.counts.bytesDecoded += rows.length * rowBytes;
     });
     if (pixels === null) return;
-    const rowBytes = pixelBytesOf(pixels.sizeOf(planned.bucket, planned.resolution), pixels.as);
+    const rowBytes = pixelBytesOf(size!, pixels.as);
     move(layout.pixelsAt, rowBytes);
     this.counts.bytesDelivered += rows.length * rowBytes;
   }
@@ -269,10 +359,10 @@ export class BatchFiller {
     return teachers as unknown as FilledBatch['teachers'];
   }
 
-  #pixels(buffer: SharedArrayBuffer, { planned }: Share, rows: number) {
+  #pixels(buffer: SharedArrayBuffer, { size }: Share, rows: number) {
     const { pixels, layout } = this.#input;
     if (pixels === null) return {};
-    const { heightPx, widthPx } = pixels.sizeOf(planned.bucket, planned.resolution);
+    const { heightPx, widthPx } = size!;
     const length = rows * 3 * heightPx * widthPx;
     const data =
       pixels.as === 'u8'

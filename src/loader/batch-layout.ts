@@ -17,6 +17,8 @@ export interface BatchLayout {
   readonly targets: readonly TensorPlace[];
   /** Byte of the first picture; they come last, since their size may differ between batches. */
   readonly pixelsAt: number;
+  /** Byte of the first picture as it is stored, on its way through a transform. */
+  readonly stagedAt: number;
   readonly sizeBytes: number;
 }
 
@@ -28,9 +30,11 @@ export interface LayoutOptions {
   readonly as: DeliveredAs;
   /** Of the largest picture; 0 without pixels. */
   readonly pixelBytes: number;
+  /** Of the largest one that is staged; 0 where none is. */
+  readonly stagedBytes?: number;
 }
 
-export function batchLayout({ rows, shapes, as, pixelBytes }: LayoutOptions): BatchLayout {
+export function batchLayout({ rows, shapes, as, pixelBytes, stagedBytes = 0 }: LayoutOptions): BatchLayout {
   let end = 0;
   const targets = shapes.map((shape): TensorPlace => {
     const at = end;
@@ -38,5 +42,7 @@ export function batchLayout({ rows, shapes, as, pixelBytes }: LayoutOptions): Ba
     end = Math.ceil((at + rows * rowBytes) / ALIGNMENT) * ALIGNMENT;
     return { at, rowBytes, shape };
   });
-  return { targets, pixelsAt: end, sizeBytes: end + rows * pixelBytes };
+  const stagedAt = Math.ceil((end + rows * pixelBytes) / ALIGNMENT) * ALIGNMENT;
+  const sizeBytes = stagedBytes === 0 ? end + rows * pixelBytes : stagedAt + rows * stagedBytes;
+  return { targets, pixelsAt: end, stagedAt, sizeBytes };
 }

@@ -1,5 +1,6 @@
 /** What a loader's threads are told when they start, asked, and answer. */
 import type { PixelJob, PixelResult, PixelSetup } from './pixel-job.ts';
+import type { ChannelScale } from './pixel-options.ts';
 import type { RowCoding } from './row-decoder.ts';
 import type { RowJob, RowResult } from './row-job.ts';
 
@@ -15,8 +16,19 @@ export interface JobSetup {
   readonly pixels: PixelSetup | null;
 }
 
-/** What a thread is told of a space. */
-export interface SpaceCoding extends RowCoding {
+interface RowSizes {
   readonly storedBytes: number;
   readonly rowBytes: number;
 }
+
+/** What a thread is told of a space of targets. */
+export interface TargetCoding extends RowCoding, RowSizes {}
+
+/** What a thread is told of a space of pixels. */
+export interface PixelCoding extends RowSizes {
+  readonly sizePx: number;
+  /** To floats; null: bytes as they are. */
+  readonly normalise: ChannelScale | null;
+}
+
+export type SpaceCoding = TargetCoding | PixelCoding;

@@ -21,7 +21,14 @@ export async function openJobWork({ spaces, pixels }: JobSetup): Promise<JobWork
   };
 }
 
-async function spaceRows({ storedBytes, rowBytes, ...coding }: SpaceCoding): Promise<SpaceRows> {
+async function spaceRows(space: SpaceCoding): Promise<SpaceRows> {
+  const { storedBytes, rowBytes, ...coding } = space;
+  if ('normalise' in coding) {
+    const decoder =
+      coding.normalise &&
+      (await import('./pixel-decoder.ts')).openPixelDecoder(coding.sizePx, coding.normalise);
+    return { storedBytes, rowBytes, decoder };
+  }
   const isStoredForm = coding.descriptor.codec.id === coding.as;
   const decoder = isStoredForm ? null : (await import('./row-decoder.ts')).openRowDecoder(coding);
   return { storedBytes, rowBytes, decoder };

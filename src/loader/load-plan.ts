@@ -20,6 +20,8 @@ export interface LoadRequest {
   readonly last?: 'drop' | 'keep';
   readonly policy?: BadRowAction | Partial<BadRowPolicy>;
   readonly resolutions?: readonly number[];
+  /** Of the snapshot, to read pixels from: no order depends on them. */
+  readonly pixelSpaces?: readonly CachedSpace[];
 }
 
 export interface LoadPlan {
@@ -51,7 +53,7 @@ export function planLoad(options: LoadRequest): LoadPlan {
     spaces.map(({ descriptor }) => descriptor),
     options.spaces,
   );
-  const tables = datasets.map(({ keys }) => new RowTable(keys, spaces));
+  const tables = datasets.map(({ keys }) => new RowTable(keys, spaces, options.pixelSpaces));
   const usable = tables.map((table, d) =>
     usableSamples({ table, spaces: options.spaces, policy, name: datasets[d]!.name }),
   );

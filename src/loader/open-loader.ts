@@ -17,7 +17,8 @@ import type { BadRowAction, BadRowPolicy } from './bad-rows.ts';
 import { batchLayout } from './batch-layout.ts';
 import { checkWorld } from './batch-order.ts';
 import type { Shuffle } from './block-spread.ts';
-import type { SpaceCoding } from './job-protocol.ts';
+import { pixelSpacesIn } from './cached-pixels.ts';
+import type { TargetCoding } from './job-protocol.ts';
 import { planLoad } from './load-plan.ts';
 import { pixelInput } from './pixel-input.ts';
 import type { PixelOptions, PixelsAs } from './pixel-options.ts';
@@ -88,7 +89,10 @@ export async function openLoader<
   const { batchSize, seed, rank = 0, worldSize = 1, form = 'teacher', clock = machineClock } = options;
   const as: DeliveredAs = options.as ?? 'f32';
   checkWorld(batchSize, rank, worldSize);
-  const { datasets, spaces, places, tables, usable, order, policy } = planLoad(options);
+  const pixelSpaces =
+    options.pixels === undefined ? [] : await pixelSpacesIn(options.snapshot, options.pixels.from ?? 'auto');
+  const plan = planLoad({ ...options, pixelSpaces });
+  const { spaces, places, tables, usable, order, policy } = plan;
   const binding = {
     snapshot: partsDigest(spaces),
     order: orderDigest(
@@ -99,7 +103,7 @@ export async function openLoader<
     batchSize,
   };
   const shapes = spaces.map(({ descriptor }) => readShapeOf(descriptor, form));
-  const codings: SpaceCoding[] = [];
+  const codings: TargetCoding[] = [];
   for (const [s, { root, descriptor, fs }] of spaces.entries())
     codings.push({
       descriptor,
@@ -109,19 +113,20 @@ export async function openLoader<
       storedBytes: storedRowBytes(descriptor),
       rowBytes: rowValuesOf(shapes[s]!) * BYTES_OF[as],
     });
-  const pixels = pixelInput(options, datasets, order);
+  const pixels = pixelInput(options, plan, pixelSpaces);
   const layout = batchLayout({
     rows: batchSize / worldSize,
     shapes,
     as,
-    pixelBytes: pixels === null ? 0 : pixels.largestBytes,
+    pixelBytes: pixels?.largestBytes ?? 0,
+    stagedBytes: pixels?.stagedBytes ?? 0,
   });
   return new TargetLoader<Label, As, Pixels>({
     places,
     spaces: codings,
     fs: options.snapshot.fs,
     hold: () =>
-      spaces.length === 0
+      spaces.length + pixelSpaces.length === 0
         ? Promise.resolve({ snapshot: null, release: () => Promise.resolve() })
         : holdCatalogue(options.snapshot, {
             clock,
@@ -134,6 +139,7 @@ export async function openLoader<
     as,
     pixels: pixels?.input ?? null,
     pixelSetup: pixels?.setup ?? null,
+    pixelCodings: pixels?.codings ?? [],
     binding,
     rank,
     worldSize,

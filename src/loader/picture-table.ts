@@ -15,6 +15,8 @@ const PENDING = -2;
 export interface PictureShare {
   readonly datasets: readonly number[];
   readonly samples: readonly number[];
+  /** Those that are shown: others have their pixels from elsewhere. */
+  readonly slots: readonly number[];
   /** Where the view of each slot goes, in bytes of the batch. */
   readonly writeAt: (slot: number) => number;
   readonly size: PixelSize;
@@ -67,13 +69,13 @@ export class PictureTable {
   /** Pictures of a batch, each image once. */
   plan(share: PictureShare): PlannedPicture[] {
     const byImage = new Map<string, { readonly dataset: number; readonly slots: number[] }>();
-    share.samples.forEach((sample, slot) => {
-      const dataset = share.datasets[slot]!;
+    for (const slot of share.slots) {
+      const [dataset, sample] = [share.datasets[slot]!, share.samples[slot]!];
       const key = `${dataset}/${this.#pictureOf(dataset, sample).image.id}`;
       const there = byImage.get(key);
       if (there) there.slots.push(slot);
       else byImage.set(key, { dataset, slots: [slot] });
-    });
+    }
     return [...byImage.values()].map(({ dataset, slots }) => this.#picture(share, dataset, slots));
   }
 
@@ -97,7 +99,7 @@ export class PictureTable {
         slot,
         keepAt: at >= 0 ? at : (reserved.get(sample) ?? -1),
         isKept: at >= 0,
-        seed: slot < 0 ? 0 : new Rng(this.#seed, 'transform', epoch, key).uint32(),
+        seed: slot < 0 ? 0 : transformSeed(this.#seed, epoch, key),
       };
     };
     const views = slots.map((slot) => view(samples[slot]!, slot));
@@ -121,12 +123,16 @@ export class PictureTable {
   }
 }
 
+/** What a transform is told, a number in [0, 2^32). */
+export const transformSeed = (seed: number, epoch: number, key: string): number =>
+  new Rng(seed, 'transform', epoch, key).uint32();
+
 const bytesOf = ({ heightPx, widthPx }: PixelSize): number => heightPx * widthPx * 3;
 
 /** Jobs of similar length: images to decode count for more than views to copy. */
 export function pixelJobs(
   pictures: readonly PlannedPicture[],
-  common: Omit<PixelJob, 'pictures'>,
+  common: Omit<PixelJob, 'pictures' | 'staged'>,
   jobs: number,
 ): { readonly job: PixelJob; readonly planned: readonly PlannedPicture[] }[] {
   const cost = ({ views }: PlannedPicture): number => (views.some(({ isKept }) => !isKept) ? 10 : 1);
@@ -146,6 +152,7 @@ export function pixelJobs(
     planned,
     job: {
       ...common,
+      staged: [],
       pictures: planned.map(({ image, dataset, views }) => ({ image, dataset, views })),
     },
   }));

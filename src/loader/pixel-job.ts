@@ -25,6 +25,15 @@ export interface WantedView {
   readonly seed: number;
 }
 
+/** A view that was read from the cache into the batch's buffer, and goes through the transform to its place. */
+export interface StagedView {
+  readonly key: string;
+  readonly seed: number;
+  /** Byte of the buffer where its [3, H, W] bytes lie. */
+  readonly from: number;
+  readonly writeAt: number;
+}
+
 export interface WantedPicture {
   readonly image: ImageRef;
   /** Index of the dataset: says where the image lies. */
@@ -38,6 +47,7 @@ export interface PixelJob extends PixelSize {
   readonly kept: SharedArrayBuffer | null;
   readonly epoch: number;
   readonly pictures: readonly WantedPicture[];
+  readonly staged: readonly StagedView[];
 }
 
 export interface PixelResult {
@@ -78,7 +88,27 @@ export class PixelRenderer {
         bad.push([i, error.failure]);
       }
     }
+    for (const staged of job.staged) await this.#showStaged(job, staged);
     return { bad, decodes };
+  }
+
+  async #showStaged(job: PixelJob, { key, seed, from, writeAt }: StagedView): Promise<void> {
+    const area = job.heightPx * job.widthPx;
+    const planes = new Uint8Array(job.buffer, from, 3 * area);
+    const pixels = new Uint8Array(3 * area);
+    for (let channel = 0; channel < 3; channel++)
+      for (let i = 0, to = channel; i < area; i++, to += 3) pixels[to] = planes[channel * area + i]!;
+    await this.#transformed(job, pixels, { key, seed });
+    this.#write(job, pixels, writeAt);
+  }
+
+  async #transformed(
+    { heightPx, widthPx, epoch }: PixelJob,
+    pixels: Uint8Array,
+    { key, seed }: { readonly key: string; readonly seed: number },
+  ): Promise<void> {
+    const transform = await this.#transformOf();
+    await transform(pixels, { heightPx, widthPx, key, epoch, seed });
   }
 
   /** Whether the image was decoded for it. */
@@ -96,10 +126,7 @@ export class PixelRenderer {
       if (this.#setup.transform !== null) {
         // what is kept stays as it was rendered
         if (wanted.isKept) pixels = pixels.slice();
-        const { key, seed } = wanted;
-        await (
-          await this.#transformOf()
-        )(pixels, { heightPx, widthPx, key, epoch: job.epoch, seed });
+        await this.#transformed(job, pixels, wanted);
       }
       this.#write(job, pixels, wanted.writeAt);
     }

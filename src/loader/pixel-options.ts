@@ -6,6 +6,19 @@ export type PixelsAs = 'f32' | 'u8';
 
 export const PIXEL_BYTES = { f32: 4, u8: 1 } as const;
 
+/** By channel: (value in [0, 1] - mean) / std. */
+export interface ChannelScale {
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+}
+
+/**
+ * `images`: decoded and cropped. `cache`: read from a space of pixels, and from nothing else. `auto`: what the cache has of this very
+ * decoder is read, which gives the same bytes; the rest is decoded.
+ */
+export const PIXEL_SOURCES = ['auto', 'cache', 'images'] as const;
+export type PixelSource = (typeof PIXEL_SOURCES)[number];
+
 export interface PixelSize {
   readonly heightPx: number;
   readonly widthPx: number;
@@ -18,6 +31,8 @@ export interface PixelOptions<As extends PixelsAs = PixelsAs> {
    * its resolution. Called once for each when the loader is opened.
    */
   readonly size: number | PixelSize | ((bucket: string, resolution: number) => PixelSize);
+  /** Where they come from. Default `auto`. */
+  readonly from?: PixelSource;
   /** Of `f32`, by channel: (value in [0, 1] - mean) / std. Default: values stay in [0, 1]. */
   readonly mean?: readonly [number, number, number];
   readonly std?: readonly [number, number, number];

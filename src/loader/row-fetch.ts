@@ -6,7 +6,6 @@ import { OpenFiles } from '../cache/open-files.ts';
 import { systemCodeOf } from '../core/failure.ts';
 import type { CommitFs } from '../store/commit-fs.ts';
 import type { BadRow } from './bad-rows.ts';
-import type { BatchLayout } from './batch-layout.ts';
 import type { SpaceCoding } from './job-protocol.ts';
 import type { Jobs } from './jobs.ts';
 import { READ_LIMITS, type RowNeed, planReads, withDescriptors } from './read-plan.ts';
@@ -18,9 +17,11 @@ const PREFETCHES = 4;
 
 export interface RowFetchInput {
   readonly fs: CommitFs;
-  readonly spaces: readonly SpaceCoding[];
+  /** As the tables have them: of targets, then of pixels. */
+  readonly spaces: readonly Pick<SpaceCoding, 'storedBytes' | 'rowBytes'>[];
   readonly tables: readonly RowTable[];
-  readonly layout: BatchLayout;
+  /** Byte of the batch where the first row of each space goes. */
+  readonly at: readonly number[];
   /** Threads that share the work; 0: the caller's. */
   readonly workers: number;
 }
@@ -115,7 +116,7 @@ export class RowFetch {
   }
 
   #needsOf(rows: readonly WantedRow[]): Need[] {
-    const { tables, spaces, layout } = this.#input;
+    const { tables, spaces, at: starts } = this.#input;
     const files = new Map<string, number>();
     return rows.map(({ dataset, space, sample, slot }) => {
       const table = tables[dataset]!;
@@ -124,14 +125,13 @@ export class RowFetch {
       const row = table.rowOf(space, sample);
       if (!files.has(path)) files.set(path, files.size);
       this.#met.add(path);
-      const { storedBytes } = spaces[space]!;
-      const place = layout.targets[space]!;
+      const { storedBytes, rowBytes } = spaces[space]!;
       return {
         path,
         file: files.get(path)!,
         offset: part.at.payload + row * storedBytes,
         storedBytes,
-        writeAt: place.at + slot * place.rowBytes,
+        writeAt: starts[space]! + slot * rowBytes,
         crc32: index.crc32[row]!,
         space,
         slot,

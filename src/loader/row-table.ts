@@ -18,9 +18,13 @@ export class RowTable {
   /** By space, [samples]: index into parts, -1 without a usable target; and the row there. */
   readonly #part: readonly Int32Array[];
   readonly #row: readonly Int32Array[];
+  readonly #targets: number;
 
-  constructor(keys: readonly RowKey[], spaces: readonly CachedSpace[]) {
+  /** @param pixels spaces that are read as well, behind the others; no order depends on them. */
+  constructor(keys: readonly RowKey[], targets: readonly CachedSpace[], pixels: readonly CachedSpace[] = []) {
+    const spaces = [...targets, ...pixels];
     this.keys = keys;
+    this.#targets = targets.length;
     const indexOf = new Map<CachedPart, number>();
     for (const { parts } of spaces) for (const part of parts) indexOf.set(part, indexOf.size);
     this.parts = [...indexOf.keys()];
@@ -52,7 +56,9 @@ export class RowTable {
         (most, part) => Math.max(most, part < 0 ? 0 : this.parts[part]!.layout.rowBytes),
         0,
       );
-    const bySize = this.#part.map((_, s) => s).sort((a, b) => size(b) - size(a) || a - b);
+    const bySize = Array.from({ length: this.#targets }, (_, s) => s).sort(
+      (a, b) => size(b) - size(a) || a - b,
+    );
     const placed = samples.map((sample, i) => {
       const space = bySize.find((s) => this.partOf(s, sample) >= 0);
       if (space === undefined)

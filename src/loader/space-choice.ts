@@ -7,15 +7,21 @@ import type { CachedSpace, Catalogue } from '../cache/catalogue.ts';
 import { BY_RICHNESS } from '../cache/codecs/richness.ts';
 import { storedRowBytes } from '../cache/codecs/stored-tensor.ts';
 import type { RowKey } from '../cache/row-key.ts';
-import { type SpaceDescriptor, codedLabel, exactLabel, exactSpaceIdOf, spaceLabel } from '../cache/space.ts';
+import {
+  type SpaceDescriptor,
+  codedLabel,
+  exactLabel,
+  exactSpaceIdOf,
+  isPixelSpace,
+  spaceLabel,
+} from '../cache/space.ts';
 import { StillhouseError } from '../core/failure.ts';
 
 /** @throws StillhouseError bad-input when no space has the label, or several teachers' do (other weights, or another runtime). */
 export function spaceMeant(snapshot: Catalogue, label: string, keys: readonly RowKey[]): CachedSpace {
+  const targets = [...snapshot.spaces.values()].filter(({ descriptor }) => !isPixelSpace(descriptor));
   const named = (...nameOf: ((space: SpaceDescriptor) => string)[]): CachedSpace[] =>
-    [...snapshot.spaces.values()].filter(({ descriptor }) =>
-      nameOf.some((name) => name(descriptor) === label),
-    );
+    targets.filter(({ descriptor }) => nameOf.some((name) => name(descriptor) === label));
   const precise = named(exactLabel, codedLabel);
   const found = precise.length > 0 ? precise : named(spaceLabel);
   const exact = new Set(found.map(({ descriptor }) => exactSpaceIdOf(descriptor)));
@@ -25,7 +31,7 @@ export function spaceMeant(snapshot: Catalogue, label: string, keys: readonly Ro
     what: found.length === 0 ? 'there is no such space' : 'a label means the spaces of several teachers',
     where: `${snapshot.root}, ${label}`,
     wanted: 'a label of one teacher at one size',
-    got: found.length === 0 ? known(snapshot) : found.map(({ id }) => id).join(', '),
+    got: found.length === 0 ? known(targets) : found.map(({ id }) => id).join(', '),
     next: 'see `stillhouse cache ls`; open the snapshot with only the spaces that are meant',
   });
 }
@@ -54,5 +60,5 @@ function usableOf({ rows }: CachedSpace, keys: readonly RowKey[]): number {
   return count;
 }
 
-const known = ({ spaces }: Catalogue): string =>
-  [...spaces.values()].map(({ descriptor }) => codedLabel(descriptor)).join(', ') || 'an empty cache';
+const known = (spaces: readonly CachedSpace[]): string =>
+  spaces.map(({ descriptor }) => codedLabel(descriptor)).join(', ') || 'an empty cache';

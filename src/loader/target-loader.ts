@@ -13,6 +13,7 @@ import type { Batch } from './batch.ts';
 import { BatchFiller, type FillerInput, type LoaderCounts } from './batch-filler.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { Jobs } from './jobs.ts';
+import type { PixelCoding } from './job-protocol.ts';
 import type { PixelSetup } from './pixel-job.ts';
 import type { PixelsAs } from './pixel-options.ts';
 import type { DeliveredAs } from './row-decoder.ts';
@@ -27,6 +28,8 @@ export interface LoaderInput extends FillerInput {
   readonly binding: Binding;
   /** What threads that render are told. */
   readonly pixelSetup: PixelSetup | null;
+  /** Of the spaces of pixels that are read. */
+  readonly pixelCodings: readonly PixelCoding[];
   readonly buffers: number;
   readonly step: number;
   readonly excluded: number;
@@ -61,9 +64,13 @@ export class TargetLoader<
   constructor(input: LoaderInput) {
     this.#input = input;
     this.#step = input.step;
-    this.#jobs = new Jobs(input.workers, { spaces: input.spaces, pixels: input.pixelSetup });
+    const { layout, pixels, pixelCodings } = input;
+    const spaces = [...input.spaces, ...pixelCodings];
+    const pixelsAt = pixels?.isStaged === true ? layout.stagedAt : layout.pixelsAt;
+    const at = [...layout.targets.map((place) => place.at), ...pixelCodings.map(() => pixelsAt)];
+    this.#jobs = new Jobs(input.workers, { spaces, pixels: input.pixelSetup });
     this.#pool = new BufferPool(input.layout.sizeBytes, input.buffers);
-    this.#fetch = new RowFetch(input, this.#jobs);
+    this.#fetch = new RowFetch({ ...input, spaces, at }, this.#jobs);
     this.#filler = new BatchFiller(input, {
       jobs: this.#jobs,
       fetch: this.#fetch,

@@ -272,7 +272,7 @@ export interface SpaceFacts {
   readonly spaceId: string;
   readonly teacher: string;
   readonly resolutionPx: number;
-  readonly kind: 'summary' | 'spatial';
+  readonly kind: 'summary' | 'spatial' | 'pixels';
   /** One row's shape: `[512]`, `[512, 13, 13]`. */
   readonly shape: readonly number[];
   readonly dtype: string;

@@ -19,6 +19,8 @@ export interface AdHocOptions {
   /** Of the cache verb only. */
   readonly retryFailed?: boolean;
   readonly batch?: number | 'auto';
+  /** Of the cache verb: sides in pixels of what is kept of every view besides. */
+  readonly pixels?: readonly number[];
   readonly steps?: number;
   /** Of an audit: embeddings computed elsewhere. */
   readonly embeddings?: readonly EmbeddingSet[];
@@ -84,6 +86,7 @@ function stagesOf(verb: AdHocVerb, options: AdHocOptions): StageEntry[] {
           datasets: [{ from: 'images', views }],
           teachers,
           ...codec,
+          ...(options.pixels === undefined ? {} : { pixels: options.pixels }),
           ...(options.batch === undefined ? {} : { batch: options.batch }),
           ...(options.retryFailed === true ? { retryFailed: true } : {}),
         }),

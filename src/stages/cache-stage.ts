@@ -9,6 +9,7 @@ import { storedTensorOf, targetShapeOf } from '../cache/codecs/stored-tensor.ts'
 import { recordDataset } from '../cache/datasets.ts';
 import { estimateMs } from '../cache/estimate.ts';
 import { failureReasons } from '../cache/failure-reasons.ts';
+import { PIXELS_INPUT, pixelGroupOf } from '../cache/pixel-space.ts';
 import { type CachePlan, type SpaceGroup, type WantedImage, planCache, wantedRows } from '../cache/plan.ts';
 import { publishSnapshot } from '../cache/publish.ts';
 import { codedLabel, spaceIdOf, spaceLabel } from '../cache/space.ts';
@@ -55,6 +56,8 @@ const params = z.strictObject({
       }),
     )
     .min(1),
+  /** Sides in pixels of squares to keep every view's pixels at, uint8: who trains on them decodes no image. */
+  pixels: z.array(z.int().min(1)).default([]),
   /** How targets are stored, unless a teacher says otherwise: f32, f16, i8c, i8p or i4p, also by kind. Default f16. */
   codec: codecChoiceSchema.exactOptional(),
   /** Views that the statistics of i8c, i8p and i4p are measured on when they are not known yet. */
@@ -106,11 +109,18 @@ const stage: Stage<CacheParams, StagePlan> = {
     const wanted = datasets.flatMap((dataset, i): WantedImage[] =>
       dataset.rows.map((image) => ({ image, views: viewsOf(families[i]!.views, context.seed, image.id) })),
     );
-    const groups = await planGroups(
-      params,
-      families.map(({ views }) => views),
-      context,
-    );
+    const groups = [
+      ...(await planGroups(
+        params,
+        families.map(({ views }) => views),
+        context,
+      )),
+      ...[...new Set(params.pixels)].map((sizePx) => ({
+        group: pixelGroupOf(sizePx),
+        manifest: PIXELS_INPUT,
+        teacher: null,
+      })),
+    ];
     const { batch, unitRows } = params;
     const statistics = await planStatistics(
       { batch, unitRows, datasets, groups, wanted, views: params.statisticsViews },
@@ -196,7 +206,9 @@ const stage: Stage<CacheParams, StagePlan> = {
         snapshot: snapshot?.n ?? null,
         spaces,
         datasets: plan.families as unknown as Json,
-        teachers: plan.groups.map(({ manifest, group }) => teacherFacts(manifest, group)),
+        teachers: plan.groups.flatMap(({ teacher, group }) =>
+          teacher === null ? [] : [teacherFacts(teacher.manifest, group)],
+        ),
       },
       ...(filled === null ? {} : { measured: measuredOf(filled) }),
     };

@@ -29,7 +29,7 @@ export const cacheFactsSchema = z.looseObject({
       spaceId: z.string(),
       teacher: z.string(),
       sizePx: z.int(),
-      kind: z.enum(['summary', 'spatial']),
+      kind: z.enum(['summary', 'spatial', 'pixels']),
       shape: z.array(z.int()),
     }),
   ),
@@ -45,11 +45,13 @@ export interface NamedSpace {
   readonly shape: readonly number[];
 }
 
-/** The spaces of a finished cache stage. @throws StillhouseError bad-input when it is a stage of another kind. */
+/** What teachers said, of a finished cache stage. @throws StillhouseError bad-input when it is a stage of another kind. */
 export function cachedSpacesOf(upstream: UpstreamResult): NamedSpace[] {
   upstreamOf(new Map([[upstream.id, upstream]]), upstream.id, ['cache']);
   const facts = cacheFactsSchema.parse(upstream.outcome.facts);
-  return facts.spaces.map(({ spaceId: id, ...space }) => ({ ...space, id: spaceId(id) }));
+  return facts.spaces.flatMap(({ spaceId: id, kind, ...space }): NamedSpace[] =>
+    kind === 'pixels' ? [] : [{ ...space, kind, id: spaceId(id) }],
+  );
 }
 
 /** How a cache stage drew the views of a dataset. @throws StillhouseError bad-input when it has no targets of that dataset. */
@@ -72,14 +74,19 @@ export type CacheAccess = Pick<StageContext, 'cacheRoot' | 'cacheFs' | 'clock'>;
 
 /**
  * Gives `read` the spaces by label, and the catalogue of them alone, which no collector takes away until it is done.
+ * @param also spaces that the catalogue has as well where they are there
  * @throws StillhouseError integrity when one is not in the cache.
  */
 export async function readSpaces<T>(
   { cacheRoot: root, cacheFs: fs, clock }: CacheAccess,
   spaces: readonly NamedSpace[],
   read: (byLabel: ReadonlyMap<string, CachedSpace>, catalogue: Catalogue) => Promise<T>,
+  also: readonly SpaceId[] = [],
 ): Promise<T> {
-  const catalogue = await openCatalogue(root, { only: new Set(spaces.map(({ id }) => id)), fs });
+  const catalogue = await openCatalogue(root, {
+    only: new Set([...spaces.map(({ id }) => id), ...also]),
+    fs,
+  });
   const lease = await holdCatalogue(catalogue, { clock, fs, writer: writerNameOf('reader', clock) });
   try {
     return await read(spacesByLabel(catalogue, spaces), catalogue);

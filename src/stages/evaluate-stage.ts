@@ -9,7 +9,9 @@ import { z } from 'zod';
 import type { Json } from '../core/canonical-json.ts';
 import type { Clock } from '../core/clock.ts';
 import { writeParquet } from '../format/parquet-table.ts';
+import { pixelSpaceOf } from '../cache/pixel-space.ts';
 import { rowKeyOf } from '../cache/row-key.ts';
+import { spaceIdOf } from '../cache/space.ts';
 import { FULL_VIEW, viewIdOf } from '../images/view.ts';
 import { openLoader } from '../loader/open-loader.ts';
 import type { ImageRow } from '../images/image-row.ts';
@@ -177,7 +179,10 @@ async function pixelLoader(
   { config }: TrainState,
 ): Promise<PixelLoader> {
   return openLoader<never, 'f32', 'f32'>({
-    snapshot: await openCatalogue(cacheRoot, { only: new Set(), fs }),
+    snapshot: await openCatalogue(cacheRoot, {
+      only: new Set([spaceIdOf(pixelSpaceOf(config.vit.imagePx))]),
+      fs,
+    }),
     dataset: loaderDataset(dataset, fullViewSamples(dataset.rows)),
     spaces: [],
     pixels: { as: 'f32', size: config.vit.imagePx },

@@ -5,8 +5,9 @@ import { sharesOf, usageText } from '../cache/fill/usage.ts';
 import { needsStatistics } from '../cache/codecs/codec.ts';
 import { openSpaceCodec } from '../cache/codecs/open-space-codec.ts';
 import type { TargetCodec } from '../cache/codecs/target-codec.ts';
+import { pixelSession } from '../cache/pixel-space.ts';
 import type { CachePlan, SpaceGroup } from '../cache/plan.ts';
-import type { SpaceDescriptor } from '../cache/space.ts';
+import { type SpaceDescriptor, isPixelSpace } from '../cache/space.ts';
 import { CacheWriter } from '../cache/write.ts';
 import { writerNameOf } from '../cache/writer-name.ts';
 import type { Json } from '../core/canonical-json.ts';
@@ -14,17 +15,19 @@ import { runsFromSource } from '../core/threads/compiled-entry.ts';
 import type { StageContext } from '../run/stage.ts';
 import { mosaicSession } from '../teachers/mosaic/mosaic-session.ts';
 import { cpuEnginesFor, openEngines } from '../teachers/open-engines.ts';
+import type { RenderedInput } from '../teachers/preprocess.ts';
 import type { LoadedTeacher } from '../teachers/registry.ts';
 import { resolveDevices } from '../teachers/resolve-devices.ts';
 import { type RenderPool, inlineRenderPool, rendererOf, threadRenderPool } from '../teachers/render-pool.ts';
-import type { TeacherManifest } from '../teachers/teacher-manifest.ts';
 import { presenceOf } from '../teachers/weights-presence.ts';
 import { type OpenDataset, decoderOf, placesIn } from './dataset-access.ts';
 
 export interface PlannedGroup {
   readonly group: SpaceGroup;
-  readonly manifest: TeacherManifest;
-  readonly teacher: LoadedTeacher;
+  /** How views are rendered for it. */
+  readonly manifest: RenderedInput;
+  /** Null for pixels, which are kept as they are rendered. */
+  readonly teacher: LoadedTeacher | null;
 }
 
 export interface FillPlan {
@@ -57,7 +60,7 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
   const cpuEngines = cpuEnginesFor({
     weightsBytes: await weightsBytesOf(needed),
     memoryLimitBytes,
-    targets: cache.units.reduce((sum, unit) => sum + unitTargets(unit), 0),
+    targets: cache.units.reduce((sum, unit) => sum + teacherTargets(unit), 0),
   });
   const renderers = renderPool(needed, plan.datasets, context.workers);
   const engines = openEngines({ devices, memoryLimitBytes, cpuEngines });
@@ -65,6 +68,10 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
     const sessions: GroupEngine[] = [];
     for (const { group, teacher } of needed) {
       const { mosaic, sizePx } = group;
+      if (teacher === null) {
+        sessions.push({ group, session: pixelSession(sizePx) });
+        continue;
+      }
       const engine = await engines.open({ teacher, sizePx: mosaic?.canvasPx ?? sizePx, batch: plan.batch });
       const session = mosaic === undefined ? engine : mosaicSession(engine, mosaic, teacher.manifest);
       sessions.push({ group, session });
@@ -90,9 +97,14 @@ export async function fillTargets(plan: FillPlan, context: StageContext): Promis
   }
 }
 
+/** Of a unit, what engines compute. */
+const teacherTargets = (unit: CachePlan['units'][number]): number =>
+  unitTargets({ ...unit, missing: unit.missing.filter(({ group }) => !group.spaces.some(isPixelSpace)) });
+
 /** As an engine holds them: once per teacher and size. */
 async function weightsBytesOf(groups: readonly PlannedGroup[]): Promise<number> {
-  const presences = await Promise.all(groups.map(({ teacher }) => presenceOf(teacher)));
+  const teachers = groups.flatMap(({ teacher }) => teacher ?? []);
+  const presences = await Promise.all(teachers.map((teacher) => presenceOf(teacher)));
   return presences.reduce((sum, { sizeBytes }) => sum + (sizeBytes ?? 0), 0);
 }
 

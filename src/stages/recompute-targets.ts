@@ -6,7 +6,8 @@ import type { Finding } from '../cache/finding.ts';
 import { TargetReader } from '../cache/read.ts';
 import { RECOMPUTE_TOLERANCE, differenceOf, sampleRows } from '../cache/recompute.ts';
 import { type RowKey, rowKeyOf } from '../cache/row-key.ts';
-import { codedLabel } from '../cache/space.ts';
+import { PIXELS_INPUT } from '../cache/pixel-space.ts';
+import { type SpaceDescriptor, type TeacherTap, codedLabel, isPixelSpace } from '../cache/space.ts';
 import { type Json, canonicalJson } from '../core/canonical-json.ts';
 import { StillhouseError, isStillhouseError, printable } from '../core/failure.ts';
 import type { ImageId } from '../core/ids.ts';
@@ -15,12 +16,13 @@ import { placesOf, readDataset } from '../images/dataset-manifest.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import type { Places } from '../images/locate.ts';
 import { loadImage } from '../images/read-image.ts';
+import { RENDER_DESCRIPTION } from '../images/render-view.ts';
 import type { RgbImage } from '../images/rgb-image.ts';
 import { type View, type ViewFamily, viewIdOf, viewsOf } from '../images/view.ts';
 import { mosaicSession } from '../teachers/mosaic/mosaic-session.ts';
 import { canvasesOf } from '../teachers/mosaic/neighbours.ts';
 import { identifyTeacher } from '../teachers/open-teacher.ts';
-import { preprocessDescription } from '../teachers/preprocess.ts';
+import { preprocessDescription, viewRenderer } from '../teachers/preprocess.ts';
 import { type LoadFrom, type LoadedTeacher, loadTeacher } from '../teachers/registry.ts';
 import { rendererOf } from '../teachers/render-pool.ts';
 import { resolveDevices } from '../teachers/resolve-devices.ts';
@@ -130,13 +132,8 @@ async function recomputeSpace(
   });
   const keys = sampleRows(space, work, (key) => work.known.has(key));
   if (keys.length === 0) return skipped('no row belongs to these images and views');
-  const teacher = await teacherOf(space, work);
-  if (typeof teacher === 'string') return skipped(teacher);
-  const { mosaic } = descriptor;
-  const opened = await work.engine.open(teacher, inputPxOf(space));
-  const session = mosaic === undefined ? opened : mosaicSession(opened, mosaic, teacher.manifest);
-  const other = differenceFrom(space, teacher, session);
-  if (other !== null) return skipped(other);
+  const answer = isPixelSpace(descriptor) ? pixelAnswer(space) : await teacherAnswer(space, work);
+  if (typeof answer === 'string') return skipped(answer);
   const codec = await openSpaceCodec(space.root, descriptor, space.fs);
   const findings: Finding[] = [];
   const differences: number[] = [];
@@ -151,13 +148,13 @@ async function recomputeSpace(
     if (stored instanceof StillhouseError) note('recompute', `cannot be read: ${stored.failure.what}`);
     else if (image instanceof StillhouseError) note('image', imageTrouble(known.image, image));
     else {
-      const fresh = await answerOf(space, { teacher, session, view: known.view, id: known.image.id, image });
+      const fresh = await answer({ view: known.view, id: known.image.id, image });
       const difference = differenceOf(space, codec, { stored: stored!, fresh });
       differences.push(difference);
       if (difference > tolerance)
         note(
           'recompute',
-          `the teacher now says otherwise, by ${difference.toPrecision(3)}; at most ${tolerance} may be`,
+          `${isPixelSpace(descriptor) ? 'the image now looks otherwise' : 'the teacher now says otherwise'}, by ${difference.toPrecision(3)}; at most ${tolerance} may be`,
         );
     }
   }
@@ -203,13 +200,18 @@ async function teacherOf({ descriptor }: CachedSpace, work: SpaceWork): Promise<
   }
 }
 
+function tapOf({ tap: { kind } }: SpaceDescriptor): TeacherTap {
+  if (kind === 'pixels') throw new Error('internal: no teacher says pixels');
+  return kind;
+}
+
 /** Null when the teacher is asked for what the space holds; engine and its version may differ, for that is what is checked. */
 function differenceFrom(
   { descriptor }: CachedSpace,
   { manifest }: LoadedTeacher,
   session: TeacherSession,
 ): string | null {
-  const tap = session[descriptor.tap.kind];
+  const tap = session[tapOf(descriptor)];
   const sides: readonly (readonly [string, Json, Json])[] = [
     ['the preprocessing', descriptor.preprocess, preprocessDescription(manifest)],
     ['the tap', descriptor.tap.rule, tap?.rule ?? null],
@@ -220,23 +222,54 @@ function differenceFrom(
 }
 
 interface Question {
-  readonly teacher: LoadedTeacher;
-  readonly session: TeacherSession;
   readonly id: ImageId;
   readonly view: View;
   readonly image: RgbImage;
 }
 
-async function answerOf({ descriptor }: CachedSpace, question: Question): Promise<Float32Array> {
+/** What a space would hold of a view if it were filled now. */
+type Answer = (question: Question) => Promise<Float32Array>;
+
+/** Or why the teacher cannot be asked. */
+async function teacherAnswer(space: CachedSpace, work: SpaceWork): Promise<Answer | string> {
+  const teacher = await teacherOf(space, work);
+  if (typeof teacher === 'string') return teacher;
+  const { mosaic } = space.descriptor;
+  const opened = await work.engine.open(teacher, inputPxOf(space));
+  const session = mosaic === undefined ? opened : mosaicSession(opened, mosaic, teacher.manifest);
+  const other = differenceFrom(space, teacher, session);
+  return other ?? ((question) => answerOf(space, { teacher, session, ...question }));
+}
+
+/** Or why this version of the code does not render them. */
+function pixelAnswer({ descriptor }: CachedSpace): Answer | string {
+  const { sizePx, preprocess } = descriptor;
+  if (canonicalJson(preprocess) !== canonicalJson(RENDER_DESCRIPTION))
+    return 'the pixels were decoded by another version of the decoder';
+  const renderer = viewRenderer(PIXELS_INPUT, sizePx);
+  return ({ image, view }) => {
+    const pixels = new Float32Array(renderer.values);
+    renderer.normaliseInto(renderer.render(image, view), pixels, 0);
+    return Promise.resolve(pixels);
+  };
+}
+
+interface TeacherQuestion extends Question {
+  readonly teacher: LoadedTeacher;
+  readonly session: TeacherSession;
+}
+
+async function answerOf({ descriptor }: CachedSpace, question: TeacherQuestion): Promise<Float32Array> {
   const { teacher, session, id, view, image } = question;
-  const { mosaic, sizePx, shape, tap } = descriptor;
+  const { mosaic, sizePx, shape } = descriptor;
+  const kind = tapOf(descriptor);
   // on a mosaic with the same neighbours as then: the space says which
   const views = mosaic === undefined ? [view] : canvasesOf(mosaic, id, [view])[0]!.views;
   const renderer = rendererOf({ manifest: teacher.manifest, sizePx, isTile: mosaic !== undefined });
   const pixels = new Float32Array(new SharedArrayBuffer(views.length * renderer.values * 4));
   views.forEach((one, i) => renderer.normaliseInto(renderer.render(image, one), pixels, i * renderer.values));
-  const answer = (await session.run(pixels, views.length))[tap.kind];
-  if (answer === null) throw new Error(`internal: ${teacher.manifest.name} has no ${tap.kind}`);
+  const answer = (await session.run(pixels, views.length))[kind];
+  if (answer === null) throw new Error(`internal: ${teacher.manifest.name} has no ${kind}`);
   const at = views.findIndex((one) => viewIdOf(one) === viewIdOf(view));
   const width = rowValuesOf(shape);
   return answer.subarray(at * width, (at + 1) * width);

@@ -13,7 +13,7 @@ export const spaceFacts = z.looseObject({
   spaceId: z.string(),
   teacher: z.string(),
   sizePx: z.int(),
-  kind: z.enum(['summary', 'spatial']),
+  kind: z.enum(['summary', 'spatial', 'pixels']),
   shape: z.array(z.int()),
   dtype: z.string(),
   written: z.int(),

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { z } from 'zod';
 import type { CachedSpace, Catalogue } from '../cache/catalogue.ts';
+import { pixelSpaceOf } from '../cache/pixel-space.ts';
+import { spaceIdOf } from '../cache/space.ts';
 import { sha256 } from '../core/digest.ts';
 import { StillhouseError, systemCodeOf } from '../core/failure.ts';
 import { writeParquet } from '../format/parquet-table.ts';
@@ -104,7 +106,13 @@ const stage: Stage<TrainParams, TrainPlan> = {
     targets: spaces.map(({ label }) => label),
   }),
   execute: (plan, context) =>
-    readSpaces(context, plan.spaces, (byLabel, snapshot) => trainOn(plan, context, { byLabel, snapshot })),
+    readSpaces(
+      context,
+      plan.spaces,
+      (byLabel, snapshot) => trainOn(plan, context, { byLabel, snapshot }),
+      // pixels that the cache has are not decoded again
+      [spaceIdOf(pixelSpaceOf(plan.params.student.imagePx))],
+    ),
 };
 
 async function trainOn(
@@ -145,7 +153,10 @@ async function trainOn(
   } finally {
     await loader.close();
   }
-  context.events.note(`${((context.clock.elapsedMs() - started) / 1000).toFixed(1)} s of training`);
+  const { imagesDecoded, pixelsRead } = loader.counts;
+  context.events.note(
+    `${((context.clock.elapsedMs() - started) / 1000).toFixed(1)} s of training; pixels of ${pixelsRead} views from the cache, ${imagesDecoded} images decoded`,
+  );
   const rows = records.flatMap(({ step, values }) =>
     Object.entries(values).map(([name, value]) => ({ step, name, value })),
   );

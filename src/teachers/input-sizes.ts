@@ -9,7 +9,10 @@ export function cellPxOf(tap: SpatialTap): number {
 }
 
 /** Whether the teacher takes square inputs of this side. */
-export function acceptsSize(manifest: TeacherManifest, sidePx: number): boolean {
+export function acceptsSize(
+  manifest: { readonly input: Pick<TeacherManifest['input'], 'sizesPx'> },
+  sidePx: number,
+): boolean {
   const sizes = manifest.input.sizesPx;
   if ('multipleOf' in sizes)
     return sidePx >= sizes.min && sidePx <= sizes.max && sidePx % sizes.multipleOf === 0;

@@ -18,6 +18,11 @@ import type { TeacherManifest } from './teacher-manifest.ts';
 /** Raised whenever the same image would give other input. */
 const PREPROCESS_VERSION = 3;
 
+/** What of a manifest decides how pixels reach the network. */
+export interface RenderedInput extends Pick<TeacherManifest, 'name'> {
+  readonly input: Omit<TeacherManifest['input'], 'name' | 'batch'>;
+}
+
 export interface ViewRenderer {
   /** float32 values per image. */
   readonly values: number;
@@ -33,13 +38,13 @@ export interface ViewRenderer {
 }
 
 /** @throws StillhouseError bad-input when the teacher does not take this size, naming those it takes. */
-export function viewRenderer(manifest: TeacherManifest, sizePx: number): ViewRenderer {
+export function viewRenderer(manifest: RenderedInput, sizePx: number): ViewRenderer {
   checkSize(manifest, sizePx);
   return tileRenderer(manifest, sizePx);
 }
 
 /** The same for a part of the teacher's input, of any size: a tile of a mosaic. */
-export function tileRenderer(manifest: TeacherManifest, sizePx: number): ViewRenderer {
+export function tileRenderer(manifest: RenderedInput, sizePx: number): ViewRenderer {
   const { resize, ...normalisation } = manifest.input;
   return {
     values: 3 * sizePx * sizePx,
@@ -78,7 +83,7 @@ export function preprocessDescription(manifest: TeacherManifest): Json {
 }
 
 /** @throws StillhouseError bad-input when the teacher does not take this size, naming those it takes. */
-export function checkSize(manifest: TeacherManifest, sizePx: number): void {
+export function checkSize(manifest: RenderedInput, sizePx: number): void {
   if (acceptsSize(manifest, sizePx)) return;
   const sizes = manifest.input.sizesPx;
   throw new StillhouseError({

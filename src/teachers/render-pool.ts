@@ -10,8 +10,7 @@ import type { Places } from '../images/locate.ts';
 import type { ImageRef } from '../images/read-image.ts';
 import type { RgbImage } from '../images/rgb-image.ts';
 import type { View } from '../images/view.ts';
-import { type ViewRenderer, tileRenderer, viewRenderer } from './preprocess.ts';
-import type { TeacherManifest } from './teacher-manifest.ts';
+import { type RenderedInput, type ViewRenderer, tileRenderer, viewRenderer } from './preprocess.ts';
 
 /** One view of a job, and where its values go. */
 export interface RenderTarget {
@@ -44,7 +43,7 @@ export interface RenderPool {
 
 /** A renderer as plain data: what a thread needs to make its own. */
 export interface RendererSpec {
-  readonly manifest: TeacherManifest;
+  readonly manifest: RenderedInput;
   readonly sizePx: number;
   /** It renders tiles of a mosaic, which may be smaller than any input of the teacher. */
   readonly isTile: boolean;

@@ -4,7 +4,7 @@
  *     codec: i8p                            codec: { summary: f16, spatial: i4p-pool2 }
  */
 import { z } from 'zod';
-import type { TapKind } from '../space.ts';
+import type { TeacherTap } from '../space.ts';
 import { type CodecSpec, codecSpecSchema } from './codec.ts';
 
 /** By kind; what is not said is left to a more general choice, and in the end to f16. */
@@ -26,7 +26,7 @@ export function choiceForBoth(codec: CodecSpec): CodecChoice {
 }
 
 /** The first of the choices, from the most special to the most general, that says something about the kind; else f16. */
-export function codecFor(kind: TapKind, choices: readonly (CodecChoice | undefined)[]): CodecSpec {
+export function codecFor(kind: TeacherTap, choices: readonly (CodecChoice | undefined)[]): CodecSpec {
   for (const choice of choices) {
     const codec = choice?.[kind];
     if (codec !== undefined) return codec;

@@ -14,7 +14,8 @@
 import { z } from 'zod';
 
 export const CODEC_IDS = ['f32', 'f16', 'i8c', 'i8p', 'i4p'] as const;
-export type CodecId = (typeof CODEC_IDS)[number];
+/** `u8` is of pixels alone, which are bytes: nobody chooses it. */
+export type CodecId = (typeof CODEC_IDS)[number] | 'u8';
 
 /** Part of a space's description: fields that would say nothing are absent, so one codec has one description. */
 export interface CodecDescriptor {

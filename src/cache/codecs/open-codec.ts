@@ -1,6 +1,6 @@
 /** From a codec's description to what encodes and decodes. */
 import { channelCodec } from './channel-codec.ts';
-import { floatCodec, halfCodec } from './plain-codecs.ts';
+import { byteCodec, floatCodec, halfCodec } from './plain-codecs.ts';
 import { rotatedCodec } from './rotated-codec.ts';
 import type { CodedShape } from './stored-tensor.ts';
 import type { CodecStatistics, TargetCodec } from './target-codec.ts';
@@ -12,6 +12,8 @@ export function openCodec(coded: CodedShape, statistics: CodecStatistics | null)
       return floatCodec(coded);
     case 'f16':
       return halfCodec(coded);
+    case 'u8':
+      return byteCodec(coded);
     case 'i8c':
       return channelCodec(coded, needed(statistics));
     case 'i8p':

@@ -1,4 +1,4 @@
-/** f32 and f16: the values themselves, after pooling. */
+/** f32 and f16: the values themselves, after pooling. u8: bytes, of pixels. */
 import { decodeHalf, encodeHalf } from '../../core/half.ts';
 import { rowValuesOf } from '../../format/tensor-part.ts';
 import { rowComparison } from './codec-error.ts';
@@ -47,6 +47,21 @@ export function halfCodec(coded: CodedShape): TargetCodec {
       if (form === 'normalised') throw new Error('internal: f16 has no normalised form');
       const bytes = aligned(row, 2);
       decodeHalf(new Uint16Array(bytes.buffer, bytes.byteOffset, out.length), out);
+    },
+  };
+}
+
+export function byteCodec(coded: CodedShape): TargetCodec {
+  return {
+    stored: storedTensorOf(coded),
+    encode: (values, row) => {
+      (row as Uint8Array).set(values);
+      if (values.some((value, i) => value !== row[i])) throw new Error('internal: u8 stores bytes alone');
+      return null;
+    },
+    decode: (row, out, form) => {
+      if (form === 'normalised') throw new Error('internal: u8 has no normalised form');
+      out.set(row);
     },
   };
 }

@@ -7,10 +7,11 @@ import type { SpaceDescriptor } from '../space.ts';
 import { type CodecId, type CodecSpec, codecName } from './codec.ts';
 
 /** From what keeps most to what keeps least. */
-export const BY_RICHNESS: readonly CodecId[] = ['f32', 'f16', 'i8p', 'i8c', 'i4p'];
+export const BY_RICHNESS: readonly CodecId[] = ['f32', 'f16', 'i8p', 'i8c', 'i4p', 'u8'];
 
 /** Codecs that `target` can be derived from, the richest first. */
 export function sourceCodecs(target: CodecSpec): CodecSpec[] {
+  if (target.id === 'u8') return [];
   const ids: CodecId[] = target.id === 'f32' ? ['f32'] : ['f32', 'f16'];
   return ids.map((id): CodecSpec => ({ id })).filter((codec) => codecName(codec) !== codecName(target));
 }

@@ -24,6 +24,7 @@ const DTYPE: Readonly<Record<CodecDescriptor['id'], TensorDtype>> = {
   i8c: 'uint8',
   i8p: 'uint8',
   i4p: 'uint8',
+  u8: 'uint8',
 };
 
 /** What a reader gets in the teacher's own space: [D], or [h / pool, w / pool, C]. Dropped channels come back as their mean. */
@@ -49,6 +50,7 @@ export function storedTensorOf(coded: CodedShape): StoredTensor {
   const { id } = coded.codec;
   const target = targetShapeOf(coded);
   const grid = target.length === 1 ? [] : ['row', 'column'];
+  if (id === 'u8') return { shape: target, dtype: DTYPE[id], dimNames: ['channel', 'row', 'column'] };
   if (!isRotated(coded.codec)) return { shape: target, dtype: DTYPE[id], dimNames: [...grid, 'channel'] };
   const codes = id === 'i4p' ? Math.ceil(keptChannels(coded) / 2) : keptChannels(coded);
   return {

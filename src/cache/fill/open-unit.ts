@@ -1,11 +1,11 @@
 /** A unit in work: the answers that have come so far, and, when all have, its parts. */
 import { rowValuesOf } from '../../format/tensor-part.ts';
-import type { TapShape, TeacherAnswer, TeacherSession } from '../../teachers/teacher.ts';
 import type { TargetCodec } from '../codecs/target-codec.ts';
 import type { CacheUnit, MissingRows, SpaceGroup, WantedRow } from '../plan.ts';
-import { type SpaceDescriptor, spaceLabel } from '../space.ts';
+import { type SpaceDescriptor, type TapKind, spaceLabel } from '../space.ts';
 import { partOf } from '../target-part.ts';
 import type { PartToWrite } from '../write.ts';
+import type { GroupAnswer, GroupSession } from './group-session.ts';
 
 export interface SpacePart {
   readonly space: SpaceDescriptor;
@@ -13,8 +13,7 @@ export interface SpacePart {
   readonly part: PartToWrite;
 }
 
-const KINDS = ['summary', 'spatial'] as const;
-type TapKind = (typeof KINDS)[number];
+const KINDS = ['summary', 'spatial', 'pixels'] as const satisfies TapKind[];
 
 /** Where the rows of a batch go: `count` rows from row `from` of the answer to row `to` of the unit's. */
 export interface AnswerRange {
@@ -26,19 +25,19 @@ export interface AnswerRange {
 export class OpenUnit {
   readonly unit: CacheUnit;
   readonly #answers: Map<SpaceGroup, { readonly [K in TapKind]: Float32Array | null }>;
-  readonly #sessions: ReadonlyMap<SpaceGroup, TeacherSession>;
+  readonly #sessions: ReadonlyMap<SpaceGroup, GroupSession>;
   #left: number;
 
-  constructor(unit: CacheUnit, sessions: ReadonlyMap<SpaceGroup, TeacherSession>) {
+  constructor(unit: CacheUnit, sessions: ReadonlyMap<SpaceGroup, GroupSession>) {
     this.unit = unit;
     this.#sessions = sessions;
     this.#left = unitTargets(unit);
     this.#answers = new Map(
       unit.missing.map(({ group, rows }) => {
-        const room = (tap: TapShape | null): Float32Array | null =>
+        const room = (tap: { readonly shape: readonly number[] } | null): Float32Array | null =>
           tap && new Float32Array(rows.length * rowValuesOf(tap.shape));
-        const { summary, spatial } = sessions.get(group)!;
-        return [group, { summary: room(summary), spatial: room(spatial) }];
+        const { summary, spatial, pixels = null } = sessions.get(group)!;
+        return [group, { summary: room(summary), spatial: room(spatial), pixels: room(pixels) }];
       }),
     );
   }
@@ -47,11 +46,11 @@ export class OpenUnit {
     return this.#left === 0;
   }
 
-  store(group: SpaceGroup, answer: TeacherAnswer, { from, to, count }: AnswerRange): void {
+  store(group: SpaceGroup, answer: GroupAnswer, { from, to, count }: AnswerRange): void {
     const session = this.#sessions.get(group)!;
     for (const kind of KINDS) {
       const [values, all] = [answer[kind], this.#answers.get(group)![kind]];
-      if (values === null || all === null) continue;
+      if (values == null || all === null) continue;
       const width = rowValuesOf(session[kind]!.shape);
       all.set(values.subarray(from * width, (from + count) * width), to * width);
     }
@@ -92,7 +91,7 @@ export const unitTargets = (unit: CacheUnit): number =>
 /** Bytes that the answers of a unit take while it is in work. */
 export function unitAnswerBytes(
   { missing }: { readonly missing: readonly MissingRows[] },
-  sessions: ReadonlyMap<SpaceGroup, TeacherSession>,
+  sessions: ReadonlyMap<SpaceGroup, GroupSession>,
 ): number {
   return missing.reduce((sum, { group, rows }) => {
     const session = sessions.get(group)!;

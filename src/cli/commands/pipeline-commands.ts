@@ -27,6 +27,7 @@ interface VerbOptions extends CommonOptions {
   readonly views?: number;
   readonly steps?: number;
   readonly batch?: number | 'auto';
+  readonly pixels?: readonly number[];
   readonly embeddings?: readonly string[];
   readonly policy?: string;
   readonly waivers?: string;
@@ -74,7 +75,15 @@ export function addPipelineCommands(program: Command, context: ProgramContext): 
     ['train', 'eval', 'teacher', 'views', 'codec', 'steps'],
   );
   const cache = program.command('cache').description('compute the targets of teachers over a dataset, once');
-  configureAdHoc(cache, context, 'cache', ['data', 'teacher', 'views', 'codec', 'batch', 'retryFailed']);
+  configureAdHoc(cache, context, 'cache', [
+    'data',
+    'teacher',
+    'views',
+    'codec',
+    'pixels',
+    'batch',
+    'retryFailed',
+  ]);
 }
 
 /** Options that `audit` has too are parsed by it, wherever they stand. */
@@ -109,6 +118,7 @@ type Wanted =
   | 'retryFailed'
   | 'codec'
   | 'batch'
+  | 'pixels'
   | 'embeddings';
 
 function adHoc(
@@ -149,6 +159,12 @@ function configureAdHoc(
   if (wanted.includes('batch'))
     command.option('--batch <n>', 'images per engine call at most, or auto (default: auto)', (text) =>
       text === 'auto' ? text : wholeNumber('--batch', 1)(text),
+    );
+  if (wanted.includes('pixels'))
+    command.option(
+      '--pixels <px,...>',
+      'keep what a student sees of every view at these sides as well, uint8: training then decodes no image',
+      (text: string) => text.split(',').map(wholeNumber('--pixels', 1)),
     );
   if (wanted.includes('retryFailed'))
     command.option('--retry-failed', 'try targets again that failed before', false);
@@ -197,6 +213,7 @@ function pipelineOf(verb: AdHocVerb, wanted: readonly Wanted[], options: VerbOpt
     retryFailed: options.retryFailed ?? false,
     ...(options.steps === undefined ? {} : { steps: options.steps }),
     ...(options.batch === undefined ? {} : { batch: options.batch }),
+    ...(options.pixels === undefined ? {} : { pixels: options.pixels }),
     embeddings: (options.embeddings ?? []).map(embeddingsOption),
     ...(options.policy === undefined ? {} : { policy: options.policy }),
     ...(options.waivers === undefined ? {} : { waivers: options.waivers }),

@@ -8,9 +8,10 @@ import { StillhouseError, systemCodeOf } from '../../core/failure.ts';
 import { arrowBatches } from '../../loader/arrow-batches.ts';
 import type { BadRowAction } from '../../loader/bad-rows.ts';
 import { openLoader } from '../../loader/open-loader.ts';
+import { PIXEL_SOURCES } from '../../loader/pixel-options.ts';
 import type { LoaderState } from '../../loader/state.ts';
 import { writeAtomic } from '../../store/atomic.ts';
-import { needed, usage } from '../common-options.ts';
+import { usage } from '../common-options.ts';
 import { openCache } from './cache-answers.ts';
 import { loaderDataset } from './loader-dataset.ts';
 import type { LoaderCommandOptions } from './loader-options.ts';
@@ -22,6 +23,7 @@ export interface StreamOptions extends LoaderCommandOptions {
   readonly rank: number;
   readonly as: string;
   readonly pixels?: number;
+  readonly pixelsFrom: string;
   readonly policy?: string;
   readonly last: string;
   readonly workers: number;
@@ -35,7 +37,6 @@ export async function streamBatches(
   signal: AbortSignal,
 ): Promise<void> {
   const { pixels } = options;
-  if (pixels !== undefined && options.dataset === undefined) throw needed('stream --pixels', '--dataset');
   const { root, fs } = await openCache({ ...options, json: false });
   const snapshot = await openCatalogue(root, { fs });
   const state = options.state === undefined ? null : await readState(options.state);
@@ -53,7 +54,11 @@ export async function streamBatches(
     workers: options.workers,
     ...(policy === null ? {} : { policy }),
     ...(state === null ? {} : { state }),
-    ...(pixels === undefined ? {} : { pixels: { as: 'u8', size: pixels } }),
+    ...(pixels === undefined
+      ? {}
+      : {
+          pixels: { as: 'u8', size: pixels, from: oneOf('--pixels-from', PIXEL_SOURCES, options.pixelsFrom) },
+        }),
   });
   const sink = options.listen === undefined ? stdoutSink() : await listen(options.listen, signal);
   try {

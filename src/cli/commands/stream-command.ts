@@ -22,8 +22,13 @@ export function addStreamCommand(program: Command, { signal }: ProgramContext): 
     .option('--as <type>', 'f16 | f32', 'f16')
     .option(
       '--pixels <px>',
-      'add pixels of this side, uint8, by the very views of the targets; needs --dataset',
+      'add pixels of this side, uint8, by the very views of the targets',
       wholeNumber('--pixels', 1),
+    )
+    .option(
+      '--pixels-from <where>',
+      'auto: what the cache has (`cache --pixels`) is read, the rest decoded, which needs --dataset; cache | images: from there alone',
+      'auto',
     )
     .option('--policy <what>', 'targets that are absent or damaged: error | skip | mask-teacher')
     .option('--last <what>', 'the samples that do not fill the last batch: drop | keep', 'drop')
