@@ -3,6 +3,7 @@
  * were trained with run on Pillow, and other libraries differ from it (decisions/0011). Two passes, across and down, each with
  * fixed-point weights and rounded to bytes. Pure and synchronous: usable in any worker thread.
  */
+import { openResampleKernels } from './resample-kernels.ts';
 import { type AxisWeights, type Kernel, nearestAlong, weightsAlong } from './resample-weights.ts';
 import type { RgbImage } from './rgb-image.ts';
 
@@ -59,24 +60,12 @@ export function resample(source: RgbImage, options: ResampleOptions, out: Uint8A
     pick(source, nearestAlong(columns, source.widthPx), nearestAlong(rows, source.heightPx), out);
     return;
   }
-  const across = weightsAlong(columns, source.widthPx, kernel);
-  const down = weightsAlong(rows, source.heightPx, kernel);
-  // stores to a clamped array clamp, which is cheaper than comparing
-  const clamped = new Uint8ClampedArray(out.buffer, out.byteOffset, out.length);
-  const whole: Window = { data: source.data, rowBytes: source.widthPx * 3, firstColumn: 0, firstRow: 0 };
-  if (downFirst(source, options)) {
-    const { first, end } = spanOf(across);
-    const short = scratchOf(region.heightPx * (end - first) * 3);
-    passDown(whole, { first, end }, down, short);
-    const half = { ...windowOn(short, end - first), firstColumn: first };
-    passAcross(half, { first: 0, end: region.heightPx }, across, clamped);
-  } else {
-    const { first, end } = spanOf(down);
-    const narrow = scratchOf((end - first) * region.widthPx * 3);
-    passAcross(whole, { first, end }, across, narrow);
-    const half = { ...windowOn(narrow, region.widthPx), firstRow: first };
-    passDown(half, { first: 0, end: region.widthPx }, down, clamped);
-  }
+  const axes = {
+    across: weightsAlong(columns, source.widthPx, kernel),
+    down: weightsAlong(rows, source.heightPx, kernel),
+  };
+  const made = downFirst(source, options) ? downThenAcross(source, axes) : acrossThenDown(source, axes);
+  out.set(made);
 }
 
 /**
@@ -86,20 +75,6 @@ export function resample(source: RgbImage, options: ResampleOptions, out: Uint8A
 function downFirst(source: RgbImage, { widthPx, heightPx }: ResampleOptions): boolean {
   const removedRows = source.heightPx - heightPx;
   return removedRows > 0 && removedRows > 2 * (source.widthPx - widthPx);
-}
-
-/** Pixels of which the first row and column may be others than those of the whole picture. */
-interface Window {
-  readonly data: Uint8Array;
-  readonly rowBytes: number;
-  readonly firstColumn: number;
-  readonly firstRow: number;
-}
-
-function windowOn(data: Uint8ClampedArray, widthPx: number): Window {
-  // one type of array for what passes read, so that their loops are compiled once
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.length);
-  return { data: bytes, rowBytes: widthPx * 3, firstColumn: 0, firstRow: 0 };
 }
 
 /** [first, end) of the rows or columns of a picture. */
@@ -118,77 +93,123 @@ function spanOf({ starts, lengths }: AxisWeights): Span {
   return { first, end };
 }
 
-/** Weights have 22 bits behind the binary point; sums start at a half, so that shifting rounds. */
-const SHIFT = 22;
-const HALF = 1 << (SHIFT - 1);
+interface Axes {
+  readonly across: AxisWeights;
+  readonly down: AxisWeights;
+}
 
-/**
- * The rows, each to one pixel per weight set; written to the start of `out`. Two rows go together, which reads each weight once
- * for both; an odd last row is its own partner.
- */
-function passAcross(
-  { data, rowBytes, firstColumn, firstRow }: Window,
-  { first, end }: Span,
-  { starts, lengths, weights, stride }: AxisWeights,
-  out: Uint8ClampedArray,
-): void {
-  const count = starts.length;
-  for (let row = first; row < end; row += 2) {
-    const alone = row + 1 === end;
-    const below = alone ? 0 : rowBytes;
-    const toBelow = alone ? 0 : count * 3;
-    const rowStart = (row - firstRow) * rowBytes - firstColumn * 3;
-    let to = (row - first) * count * 3;
-    for (let i = 0; i < count; i++, to += 3) {
-      let from = rowStart + starts[i]! * 3;
-      let at = i * stride;
-      const last = at + lengths[i]!;
-      let [r, g, b, r2, g2, b2] = [HALF, HALF, HALF, HALF, HALF, HALF];
-      for (; at < last; at++, from += 3) {
-        const weight = weights[at]!;
-        r = (r + Math.imul(weight, data[from]!)) | 0;
-        g = (g + Math.imul(weight, data[from + 1]!)) | 0;
-        b = (b + Math.imul(weight, data[from + 2]!)) | 0;
-        r2 = (r2 + Math.imul(weight, data[from + below]!)) | 0;
-        g2 = (g2 + Math.imul(weight, data[from + below + 1]!)) | 0;
-        b2 = (b2 + Math.imul(weight, data[from + below + 2]!)) | 0;
-      }
-      out[to] = r >> SHIFT;
-      out[to + 1] = g >> SHIFT;
-      out[to + 2] = b >> SHIFT;
-      out[to + toBelow] = r2 >> SHIFT;
-      out[to + toBelow + 1] = g2 >> SHIFT;
-      out[to + toBelow + 2] = b2 >> SHIFT;
+/** Source bytes that lie in the kernels' memory at a time: what a core's caches hold, however large the image. */
+const BAND_BYTES = 1 << 20;
+
+function acrossThenDown(source: RgbImage, { across, down }: Axes): Uint8Array {
+  const [columns, rows] = [spanOf(across), spanOf(down)];
+  const rowBytes = (columns.end - columns.first) * 3;
+  const bandRows = Math.max(1, Math.min(rows.end - rows.first, Math.floor(BAND_BYTES / rowBytes)));
+  const [widthBytes, heightPx] = [across.starts.length * 3, down.starts.length];
+  const memory = new KernelMemory([
+    ...tableBytes(across),
+    ...tableBytes(down),
+    bandRows * rowBytes,
+    (rows.end - rows.first) * widthBytes,
+    heightPx * widthBytes,
+  ]);
+  const acrossTables = memory.write(across, columns.first, 3);
+  const downTables = memory.write(down, rows.first, widthBytes);
+  const [band, middle, made] = [memory.next(), memory.next(), memory.next()];
+  for (let row = rows.first; row < rows.end; row += bandRows) {
+    const count = Math.min(bandRows, rows.end - row);
+    for (let i = 0; i < count; i++) {
+      const from = ((row + i) * source.widthPx + columns.first) * 3;
+      memory.bytes.set(source.data.subarray(from, from + rowBytes), band + i * rowBytes);
     }
+    const to = middle + (row - rows.first) * widthBytes;
+    memory.run.across(band, rowBytes, to, widthBytes, count, across.starts.length, ...acrossTables);
+  }
+  memory.run.down(middle, widthBytes, made, widthBytes, heightPx, vectorsOf(widthBytes), ...downTables);
+  return memory.bytes.subarray(made, made + heightPx * widthBytes);
+}
+
+function downThenAcross(source: RgbImage, { across, down }: Axes): Uint8Array {
+  const [columns, rows] = [spanOf(across), spanOf(down)];
+  const rowBytes = (columns.end - columns.first) * 3;
+  const stripBytes =
+    VECTOR_BYTES * Math.max(1, Math.floor(BAND_BYTES / (rows.end - rows.first) / VECTOR_BYTES));
+  const stripStride = Math.min(stripBytes, rowBytes);
+  // strips side by side: what one writes beyond the last column must not fall on the row below
+  const middleStride = VECTOR_BYTES * vectorsOf(rowBytes);
+  const [widthBytes, heightPx] = [across.starts.length * 3, down.starts.length];
+  const memory = new KernelMemory([
+    ...tableBytes(across),
+    ...tableBytes(down),
+    (rows.end - rows.first) * stripStride,
+    heightPx * middleStride,
+    heightPx * widthBytes,
+  ]);
+  const acrossTables = memory.write(across, columns.first, 3);
+  const downTables = memory.write(down, rows.first, stripStride);
+  const [strip, middle, made] = [memory.next(), memory.next(), memory.next()];
+  for (let at = 0; at < rowBytes; at += stripBytes) {
+    const width = Math.min(stripBytes, rowBytes - at);
+    for (let row = rows.first; row < rows.end; row++) {
+      const from = (row * source.widthPx + columns.first) * 3 + at;
+      memory.bytes.set(source.data.subarray(from, from + width), strip + (row - rows.first) * stripStride);
+    }
+    memory.run.down(strip, stripStride, middle + at, middleStride, heightPx, vectorsOf(width), ...downTables);
+  }
+  memory.run.across(middle, middleStride, made, widthBytes, heightPx, across.starts.length, ...acrossTables);
+  return memory.bytes.subarray(made, made + heightPx * widthBytes);
+}
+
+const VECTOR_BYTES = 16;
+const vectorsOf = (bytes: number): number => Math.ceil(bytes / VECTOR_BYTES);
+
+/** Of offsets, lengths and weights. */
+const tableBytes = ({ starts, weights }: AxisWeights): number[] => [
+  starts.byteLength,
+  starts.byteLength,
+  weights.byteLength,
+];
+
+let kernels = openResampleKernels(0);
+
+/** The places of one call in the kernels' memory. It is one per thread, grown and never given back: calls do not overlap. */
+class KernelMemory {
+  readonly bytes: Uint8Array;
+  readonly run: typeof kernels.run;
+  readonly #places: number[] = [];
+
+  /** @param sizesBytes of the places that {@link next} hands out, in order. */
+  constructor(sizesBytes: readonly number[]) {
+    let end = 0;
+    for (const size of sizesBytes) {
+      this.#places.push(end);
+      // kernels read and write up to one vector beyond
+      end += VECTOR_BYTES * (vectorsOf(size) + 1);
+    }
+    if (kernels.buffer.byteLength < end) kernels = openResampleKernels(end);
+    this.bytes = new Uint8Array(kernels.buffer);
+    this.run = kernels.run;
+  }
+
+  next(): number {
+    return this.#places.shift()!;
+  }
+
+  /** Writes an axis as a kernel reads it: the offset of `first` is 0, its pixels lie `stepBytes` apart. */
+  write({ starts, lengths, weights, stride }: AxisWeights, first: number, stepBytes: number): Tables {
+    const [offsetsAt, lengthsAt, weightsAt] = [this.next(), this.next(), this.next()];
+    const offsets = new Int32Array(kernels.buffer, offsetsAt, starts.length);
+    for (let i = 0; i < starts.length; i++) offsets[i] = (starts[i]! - first) * stepBytes;
+    // at least one: kernels look whether there is more when they are through with a tap
+    const atLeastOne = new Int32Array(kernels.buffer, lengthsAt, lengths.length);
+    for (let i = 0; i < lengths.length; i++) atLeastOne[i] = Math.max(1, lengths[i]!);
+    new Int32Array(kernels.buffer, weightsAt, weights.length).set(weights);
+    return [offsetsAt, lengthsAt, weightsAt, stride * Int32Array.BYTES_PER_ELEMENT];
   }
 }
 
-/** The columns, each to one pixel per weight set; written to the start of `out`, row by row. */
-function passDown(
-  { data, rowBytes, firstColumn, firstRow }: Window,
-  { first, end }: Span,
-  { starts, lengths, weights, stride }: AxisWeights,
-  out: Uint8ClampedArray,
-): void {
-  const widthBytes = (end - first) * 3;
-  for (let y = 0, to = 0; y < starts.length; y++) {
-    const base = (starts[y]! - firstRow) * rowBytes + (first - firstColumn) * 3;
-    const start = y * stride;
-    const last = start + lengths[y]!;
-    for (let x = 0; x < widthBytes; x += 3, to += 3) {
-      let [r, g, b] = [HALF, HALF, HALF];
-      for (let at = start, from = base + x; at < last; at++, from += rowBytes) {
-        const weight = weights[at]!;
-        r = (r + Math.imul(weight, data[from]!)) | 0;
-        g = (g + Math.imul(weight, data[from + 1]!)) | 0;
-        b = (b + Math.imul(weight, data[from + 2]!)) | 0;
-      }
-      out[to] = r >> SHIFT;
-      out[to + 1] = g >> SHIFT;
-      out[to + 2] = b >> SHIFT;
-    }
-  }
-}
+/** Addresses of offsets, lengths and weights; bytes from one set of weights to the next. */
+type Tables = readonly [number, number, number, number];
 
 function pick(source: RgbImage, columns: Int32Array, rows: Int32Array, out: Uint8Array): void {
   const { data, widthPx } = source;
@@ -201,12 +222,4 @@ function pick(source: RgbImage, columns: Int32Array, rows: Int32Array, out: Uint
       out[to + 2] = data[from + 2]!;
       to += 3;
     }
-}
-
-let scratch = new Uint8ClampedArray(0);
-
-/** One buffer per thread, grown and never given back: calls do not overlap, since each runs to its end. */
-function scratchOf(sizeBytes: number): Uint8ClampedArray {
-  if (scratch.length < sizeBytes) scratch = new Uint8ClampedArray(sizeBytes);
-  return scratch;
 }

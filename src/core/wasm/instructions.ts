@@ -9,6 +9,7 @@ export const set = (local: number): Code => [0x21, local];
 export const constant = (value: number): Code => [0x41, ...signed(value)];
 export const vector = (opcode: number, ...rest: Code): Code => [0xfd, ...unsigned(opcode), ...rest];
 /** Alignment is a hint: 2^2 always holds. */
+export const load = (offset: number): Code => [0x28, 2, ...unsigned(offset)];
 export const loadVector = (offset: number): Code => vector(0x00, 2, ...unsigned(offset));
 export const storeVector = (offset: number): Code => vector(0x0b, 2, ...unsigned(offset));
 
@@ -44,8 +45,11 @@ export const i32x4 = {
   shiftLeft: (bits: number): Code => [...constant(bits), ...vector(0xab)],
   /** Zeros come in. */
   shiftRight: (bits: number): Code => [...constant(bits), ...vector(0xad)],
+  /** The sign comes in. */
+  shiftRightSigned: (bits: number): Code => [...constant(bits), ...vector(0xac)],
   add: vector(0xae),
   subtract: vector(0xb1),
+  multiply: vector(0xb5),
   leastUnsigned: vector(0xb7),
   mostUnsigned: vector(0xb9),
   /** The eight unsigned 16-bit lanes, in two vectors. */
@@ -55,9 +59,25 @@ export const i32x4 = {
   dot: vector(0xba),
   /** Of two vectors of 0..65535 to eight 16-bit lanes. */
   narrow: vector(0x86),
+  /** The same for -32768..32767; beyond, the nearest of them. */
+  narrowSigned: vector(0x85),
+} as const;
+
+export const i16x8 = {
+  /** The sixteen unsigned bytes, in two vectors. */
+  extendLow: vector(0x89),
+  extendHigh: vector(0x8a),
+  /** Of two vectors to sixteen bytes 0..255; beyond, the nearest of them. */
+  narrow: vector(0x66),
 } as const;
 
 export const v128 = {
+  /** 32 bits of memory in the lowest lane, zeros above. */
+  load32: (offset: number): Code => vector(0x5c, 2, ...unsigned(offset)),
+  /** 32 bits of memory in every lane. */
+  load32Splat: (offset: number): Code => vector(0x09, 2, ...unsigned(offset)),
+  /** The lowest lane to 32 bits of memory. */
+  store32: (offset: number): Code => vector(0x5a, 2, ...unsigned(offset), 0),
   and: vector(0x4e),
   or: vector(0x50),
   /** first & mask | second & ~mask */
