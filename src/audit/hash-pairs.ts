@@ -4,7 +4,7 @@
  */
 import type { ImageId } from '../core/ids.ts';
 import { type EvidencePair, type HashLevel, type PairType, type WithinType, sortedEnds } from './evidence.ts';
-import { hammingPairs, hammingSelfPairs, packHashes } from './hamming-search.ts';
+import { type HammingList, hammingPairs, hammingSelfPairs, packHashes } from './hamming-search.ts';
 import {
   DEFAULT_AC_ENERGY_FLOOR,
   type DihedralHash,
@@ -17,8 +17,11 @@ export interface HashedImage {
   readonly hash: PerceptualHash;
 }
 
-/** Most pairs of one hash: an image that is near more than these is near everything, and its pairs say nothing. */
-export const MOST_PAIRS_PER_HASH = 256;
+/** Most pairs of one image: one that is near more than these is near everything, and its pairs say nothing. */
+const MOST_PAIRS_PER_IMAGE = 256;
+
+/** Most pairs of one level between two sides, unless told otherwise: some 60 MB of them. */
+export const DEFAULT_PAIR_BUDGET = 250_000;
 
 /** An image of the small side, with the hashes of its rotations and mirror images. */
 export interface DihedralHashedImage extends HashedImage {
@@ -33,8 +36,30 @@ export interface HashPairs {
   readonly pairs: readonly EvidencePair[];
   /** Flat images of either side, ascending, each once. */
   readonly degenerate: readonly ImageId[];
-  /** Lists of matches that were cut short: images whose hash is near everything. */
+  /** How far each level was listed, in the order of the pairs. */
+  readonly lists: readonly HashList[];
+}
+
+/**
+ * What a list of hash pairs holds: all pairs up to a distance, and beyond it, up to the radius, the nearest of each image. So whether
+ * an image has a match is always known; how many, and what else lies near it, only as far as `listedTo`.
+ */
+export interface HashList {
+  readonly level: HashLevel;
+  readonly type: PairType;
+  /** What was asked for. */
+  readonly radius: number;
+  /** Less than `radius` where the budget was too small for all pairs; -1 where not even equal hashes fit. */
+  readonly listedTo: number;
+  /** Images near more than 256 others, of which only the nearest 256 are listed. */
   readonly hubs: number;
+  /** Images of the second side, or of the one side, with more pairs within the radius than are listed. */
+  readonly open: ReadonlySet<ImageId>;
+}
+
+/** Whether everything within the radius was listed. */
+export function isWhole({ radius, listedTo, hubs }: HashList): boolean {
+  return listedTo === radius && hubs === 0;
 }
 
 export interface HashAcross {
@@ -45,18 +70,45 @@ export interface HashAcross {
   readonly evaluation: readonly DihedralHashedImage[];
   readonly radius: HashRadius;
   readonly acEnergyFloor?: number;
+  /** Most pairs of a level. Default {@link DEFAULT_PAIR_BUDGET}. */
+  readonly budget?: number;
 }
 
 /** Each train image against each evaluation image and its transforms; the nearest transform speaks for the pair. */
 export function hashPairsAcross(search: HashAcross): HashPairs {
-  const { type = 'train-eval', train, evaluation, radius, acEnergyFloor } = search;
+  const {
+    type = 'train-eval',
+    train,
+    evaluation,
+    radius,
+    acEnergyFloor,
+    budget = DEFAULT_PAIR_BUDGET,
+  } = search;
   const left = split(train, acEnergyFloor);
   const right = split(evaluation, acEnergyFloor);
-  const cut = { hubs: 0 };
-  const pairs = levelsOf(radius).flatMap(([level, r]) =>
-    nearestTransforms({ type, left: left.textured, right: right.textured, level, radius: r, cut }),
-  );
-  return { pairs, degenerate: distinct([...left.flat, ...right.flat]), ...cut };
+  const transforms = right.textured[0]?.variants.map(({ transform }) => transform) ?? [];
+  const found = levelsOf(radius).map(([level, r]) => {
+    const list = hammingPairs({
+      // transforms come in the order of DIHEDRAL, so the first of equal ones stays
+      queries: packHashes(
+        right.textured.flatMap(({ variants }) => variants.map((variant) => variant[level])),
+      ),
+      variants: Math.max(1, transforms.length),
+      base: packHashes(left.textured.map(({ hash }) => hash[level])),
+      radius: r,
+      mostPerQuery: MOST_PAIRS_PER_IMAGE,
+      budget,
+    });
+    const pairs = list.pairs.map(({ query, base, distance, variant }): EvidencePair => ({
+      type,
+      a: left.textured[base]!.id,
+      b: right.textured[query]!.id,
+      evidence: { level, distance, transform: transforms[variant]! },
+    }));
+    const open = new Set(list.open.queries.map((at) => right.textured[at]!.id));
+    return { pairs, list: listOf(list, { type, level, radius: r, open }) };
+  });
+  return joined(found, [...left.flat, ...right.flat]);
 }
 
 export interface HashWithin {
@@ -64,56 +116,44 @@ export interface HashWithin {
   readonly images: readonly HashedImage[];
   readonly radius: HashRadius;
   readonly acEnergyFloor?: number;
+  /** Most pairs of a level. Default {@link DEFAULT_PAIR_BUDGET}. */
+  readonly budget?: number;
 }
 
 /** Pairs of one side as they stand, without transforms. An image listed twice counts once. */
-export function hashPairsWithin({ type, images, radius, acEnergyFloor }: HashWithin): HashPairs {
+export function hashPairsWithin(search: HashWithin): HashPairs {
+  const { type, images, radius, acEnergyFloor, budget = DEFAULT_PAIR_BUDGET } = search;
   const { textured, flat } = split(images, acEnergyFloor);
-  const cut = { hubs: 0 };
-  const pairs = levelsOf(radius).flatMap(([level, r]) =>
-    hammingSelfPairs({
+  const found = levelsOf(radius).map(([level, r]) => {
+    const list = hammingSelfPairs({
       hashes: packHashes(textured.map(({ hash }) => hash[level])),
       radius: r,
-      mostPerQuery: MOST_PAIRS_PER_HASH,
-      onHub: () => cut.hubs++,
-    })
-      .map(({ query, base, distance }): EvidencePair => {
-        const [a, b] = sortedEnds(textured[query]!.id, textured[base]!.id);
-        return { type, a, b, evidence: { level, distance, transform: 'identity' } };
-      })
-      .sort(byEnds),
-  );
-  return { pairs, degenerate: distinct(flat), ...cut };
-}
-
-interface TransformSearch {
-  readonly type: PairType;
-  readonly left: readonly HashedImage[];
-  readonly right: readonly DihedralHashedImage[];
-  readonly level: HashLevel;
-  readonly radius: number;
-  readonly cut: { hubs: number };
-}
-
-function nearestTransforms({ type, left, right, level, radius, cut }: TransformSearch): EvidencePair[] {
-  const variants = right.flatMap(({ id, variants: all }) => all.map((variant) => ({ id, ...variant })));
-  const found = hammingPairs({
-    queries: packHashes(variants.map((variant) => variant[level])),
-    base: packHashes(left.map(({ hash }) => hash[level])),
-    radius,
-    mostPerQuery: MOST_PAIRS_PER_HASH,
-    onHub: () => cut.hubs++,
+      mostPerQuery: MOST_PAIRS_PER_IMAGE,
+      budget,
+    });
+    const pairs = list.pairs.map(({ query, base, distance }): EvidencePair => {
+      const [a, b] = sortedEnds(textured[query]!.id, textured[base]!.id);
+      return { type, a, b, evidence: { level, distance, transform: 'identity' } };
+    });
+    const open = new Set(list.open.queries.map((at) => textured[at]!.id));
+    return { pairs, list: listOf(list, { type, level, radius: r, open }) };
   });
-  const nearest = new Map<string, EvidencePair>();
-  for (const { query, base, distance } of found) {
-    const { id: b, transform } = variants[query]!;
-    const a = left[base]!.id;
-    const known = nearest.get(`${a} ${b}`)?.evidence;
-    // transforms come in the order of DIHEDRAL, so the first of equal ones stays
-    if (known && 'distance' in known && known.distance <= distance) continue;
-    nearest.set(`${a} ${b}`, { type, a, b, evidence: { level, distance, transform } });
-  }
-  return [...nearest.values()].sort(byEnds);
+  return joined(found, flat);
+}
+
+function listOf({ listedTo, hubs }: HammingList, of: Omit<HashList, 'listedTo' | 'hubs'>): HashList {
+  return { ...of, listedTo, hubs };
+}
+
+function joined(
+  found: readonly { readonly pairs: EvidencePair[]; readonly list: HashList }[],
+  flat: readonly ImageId[],
+): HashPairs {
+  return {
+    pairs: found.flatMap(({ pairs }) => pairs.sort(byEnds)),
+    degenerate: distinct(flat),
+    lists: found.map(({ list }) => list),
+  };
 }
 
 function levelsOf(radius: HashRadius): [HashLevel, number][] {
@@ -128,7 +168,10 @@ function split<T extends HashedImage>(
   images: readonly T[],
   acEnergyFloor = DEFAULT_AC_ENERGY_FLOOR,
 ): { textured: T[]; flat: ImageId[] } {
-  const unique = [...new Map(images.map((image) => [image.id, image])).values()];
+  // by id: which of equally near pairs are listed must not depend on the order of a manifest
+  const unique = [...new Map(images.map((image) => [image.id, image])).values()].sort((x, y) =>
+    x.id < y.id ? -1 : 1,
+  );
   return {
     textured: unique.filter(({ hash }) => !isDegenerate(hash, acEnergyFloor)),
     flat: unique.filter(({ hash }) => isDegenerate(hash, acEnergyFloor)).map(({ id }) => id),

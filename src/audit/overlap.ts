@@ -25,12 +25,25 @@ export interface OverlapInput {
   readonly levels: readonly EvidenceLevel[];
   /** Flat images: counted in a bucket of their own, in no rate. */
   readonly degenerate?: ReadonlySet<ImageId>;
+  /** Images that a level could not compare: counted beside its rates, in none. Default: none. */
+  readonly uncompared?: (level: EvidenceLevel, side: Side) => ReadonlySet<ImageId>;
+  /** What is only a lower bound. Default: nothing. */
+  readonly boundOf?: (level: EvidenceLevel, type: PairType) => Bound;
+  /** Where images are open: those with pairs that were not looked at; null for all. */
+  readonly openAt?: (level: EvidenceLevel, type: PairType) => ReadonlySet<ImageId> | null;
   /** Of the interval; default 0.95. */
   readonly confidence?: number;
 }
 
+/**
+ * What a search that did not list every pair leaves open: nothing (`no`), how many pairs there are (`pairs`), or also whether some
+ * images have one (`images`). What is open is a lower bound.
+ */
+export const BOUNDS = ['no', 'pairs', 'images'] as const;
+export type Bound = (typeof BOUNDS)[number];
+
 export interface MatchCount {
-  /** Unique images of the side that the rate speaks of: the second of two, else the side itself. */
+  /** Unique images that were compared, of the side that the rate speaks of: the second of two, else the side itself. */
   readonly images: number;
   /** Those with at least one match. */
   readonly matched: number;
@@ -42,9 +55,14 @@ export interface OverlapRow extends MatchCount {
   readonly type: PairType;
   /** matched / images, null when there are no images. */
   readonly rate: number | null;
+  /** Images of that side that the level could not compare: whether they match is not known. Flat ones are not among them. */
+  readonly uncompared: number;
+  readonly bounded: Bound;
+  /** Images without a match so far, with pairs that were not looked at: up to this many more may match. 0 unless `bounded` is `images`. */
+  readonly open: number;
   /**
    * Clopper-Pearson. Every image was checked, so it speaks of further images from the same source; errors of the detector
-   * come on top and are not in it.
+   * come on top and are not in it. Its upper end is that of all open images matching.
    */
   readonly interval: Interval;
   /** Flat images, and pairs with a flat end. */
@@ -66,19 +84,29 @@ export function overlap(input: OverlapInput): OverlapRow[] {
   const flat = input.degenerate ?? new Set<ImageId>();
   return input.levels.flatMap((level) =>
     types.map((type) => {
-      const images = sides.get(SIDES_OF[type][1])!;
+      const side = SIDES_OF[type][1];
+      const images = sides.get(side)!;
+      const uncompared = input.uncompared?.(level, side) ?? new Set<ImageId>();
+      const textured = [...images].filter((id) => !flat.has(id));
       const pairs = input.pairs.filter((pair) => pair.type === type && pair.evidence.level === level);
       const isFlat = (pair: EvidencePair): boolean => flat.has(pair.a) || flat.has(pair.b);
-      const normal = countOf(
-        [...images].filter((id) => !flat.has(id)),
-        pairs.filter((pair) => !isFlat(pair)),
-      );
+      const compared = textured.filter((id) => !uncompared.has(id));
+      const countedPairs = pairs.filter((pair) => !isFlat(pair));
+      const normal = countOf(compared, countedPairs);
+      const bound = input.boundOf?.(level, type) ?? 'no';
+      const open =
+        bound === 'images' ? openOf(compared, countedPairs, input.openAt?.(level, type) ?? null) : 0;
+      const interval = clopperPearson(normal.matched, normal.images, input.confidence);
+      const most = clopperPearson(normal.matched + open, normal.images, input.confidence);
       return {
         level,
         type,
         ...normal,
         rate: normal.images === 0 ? null : normal.matched / normal.images,
-        interval: clopperPearson(normal.matched, normal.images, input.confidence),
+        uncompared: textured.length - normal.images,
+        bounded: bound === 'images' && open === 0 ? 'pairs' : bound,
+        open,
+        interval: { low: interval.low, high: most.high },
         degenerate: countOf(
           [...images].filter((id) => flat.has(id)),
           pairs.filter(isFlat),
@@ -88,8 +116,21 @@ export function overlap(input: OverlapInput): OverlapRow[] {
   );
 }
 
+function matchedBy(pairs: readonly EvidencePair[]): Set<ImageId> {
+  return new Set(pairs.flatMap(({ type, a, b }) => (isWithin(type) ? [a, b] : [b])));
+}
+
+function openOf(
+  images: readonly ImageId[],
+  pairs: readonly EvidencePair[],
+  open: ReadonlySet<ImageId> | null,
+): number {
+  const matched = matchedBy(pairs);
+  return images.filter((id) => !matched.has(id) && (open === null || open.has(id))).length;
+}
+
 function countOf(images: readonly ImageId[], pairs: readonly EvidencePair[]): MatchCount {
-  const matched = new Set(pairs.flatMap(({ type, a, b }) => (isWithin(type) ? [a, b] : [b])));
+  const matched = matchedBy(pairs);
   return {
     images: images.length,
     matched: images.filter((id) => matched.has(id)).length,

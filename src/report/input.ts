@@ -73,6 +73,8 @@ export type PairType =
 export interface AuditFacts {
   /** Strongest evidence first. */
   readonly levels: readonly LevelFacts[];
+  /** Sentences about pairs that were not all listed. */
+  readonly listNotes: readonly string[];
   /** The level that the opening sentence quotes; by default the first one of type `eval-train`. */
   readonly headlineLevel?: string;
   /** Near-uniform or tiny images: they match everything, so they are counted apart and never in a rate. */
@@ -175,7 +177,14 @@ export interface LevelFacts {
   readonly pairs: number;
   /** Unique evaluation images with at least one match (of the one set, for pairs within a set). */
   readonly uniqueEval: number;
+  /** Images that the level could compare. */
   readonly evalTotal: number;
+  /** Images that it could not compare, in no rate. */
+  readonly uncompared: number;
+  /** What is a lower bound: nothing, the pairs, or the images with a match as well. */
+  readonly bounded: 'no' | 'pairs' | 'images';
+  /** Images without a match that have pairs nobody looked at. */
+  readonly open: number;
   /** uniqueEval / evalTotal. */
   readonly rate: Measured;
   /** 95 % Clopper-Pearson interval of the rate. */

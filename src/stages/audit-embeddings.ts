@@ -13,6 +13,7 @@ import {
   type EmbeddingLevel,
   type EvidencePair,
   PAIR_TYPES,
+  type PairType,
   SIDES_OF,
   type Side,
   isWithin,
@@ -21,6 +22,7 @@ import { NeighbourEngine } from '../audit/neighbours/neighbour-engine.ts';
 import { nearestNeighbours } from '../audit/neighbours/nearest-neighbours.ts';
 import { pairsAbove } from '../audit/neighbours/pairs-above.ts';
 import { teacherPairsAcross, teacherPairsWithin } from '../audit/teacher-pairs.ts';
+import type { ImageId } from '../core/ids.ts';
 import { StillhouseError } from '../core/failure.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
 import type { ImageRow } from '../images/image-row.ts';
@@ -87,10 +89,15 @@ export function fileSources(sets: readonly EmbeddingSet[]): EmbeddingSource[] {
 export interface EmbeddingEvidence {
   readonly level: EmbeddingLevel;
   readonly pairs: readonly EvidencePair[];
+  /** Highest cosine at which a list of neighbours was cut short, by pair type; a type without such a list is absent. */
+  readonly cutAt: ReadonlyMap<PairType, number>;
   /** Images whose list of neighbours was cut short. */
   readonly hubs: number;
-  /** Images of each side whose embedding is missing, zero, or not finite: they take part in nothing at this level. */
-  readonly unusable: ReadonlyMap<Side, number>;
+  /**
+   * Images of each side whose embedding is missing, zero, not finite, or the very mean of all: they take part in nothing at this
+   * level.
+   */
+  readonly uncompared: ReadonlyMap<Side, ReadonlySet<ImageId>>;
   /** Nearest train image of each evaluation image, whatever its similarity: index and cosine, -1 where there is none. */
   readonly nearest: { readonly index: Int32Array; readonly cosine: Float32Array };
   readonly distance: DomainDistance | null;
@@ -143,12 +150,15 @@ async function searchOne(
     matrices.set(side, matrix.data);
   }
   const width = dim ?? 0;
-  const unusable = new Map([...matrices].map(([side, data]) => [side, zeroRows(data, width).length]));
   const distance = await distanceOf(source, { engine, matrices, dim: width }, input);
   // features of one network share a large common part; without it, cosine tells images apart much better
   if (level.startsWith('teacher:')) centre([...matrices.values()], matrices.get('train')!.slice(), width);
   const ids = (side: Side) => input.sides.get(side)!.map(({ id }) => id);
+  const uncompared = new Map(
+    [...matrices].map(([side, data]) => [side, new Set(zeroRows(data, width).map((at) => ids(side)[at]!))]),
+  );
   const pairs: EvidencePair[] = [];
+  const cutAt = new Map<PairType, number>();
   let hubs = 0;
   for (const type of PAIR_TYPES) {
     const [left, right] = SIDES_OF[type];
@@ -166,6 +176,8 @@ async function searchOne(
       engine: neighbours,
     });
     hubs += above.hubs.length;
+    for (const { cosine, rank } of above.pairs)
+      if (rank === input.params.maxNeighbours) cutAt.set(type, Math.max(cosine, cutAt.get(type) ?? -1));
     for (const pair of isWithin(type)
       ? teacherPairsWithin({ level, type, pairs: above.pairs, ids: ids(right) })
       : teacherPairsAcross({ level, type, pairs: above.pairs, trainIds: ids(left), evalIds: ids(right) }))
@@ -182,8 +194,9 @@ async function searchOne(
   return {
     level,
     pairs,
+    cutAt,
     hubs,
-    unusable,
+    uncompared,
     nearest: { index: nearest.indices, cosine: nearest.scores },
     distance,
   };

@@ -1,7 +1,12 @@
 /** Exact, hash and pixel evidence between all sides of an audit. */
 import { type EvidencePair, PAIR_TYPES, SIDES_OF, type Side, isExact, isWithin } from '../audit/evidence.ts';
 import { exactPairsAcross, exactPairsWithin } from '../audit/exact-pairs.ts';
-import { type DihedralHashedImage, hashPairsAcross, hashPairsWithin } from '../audit/hash-pairs.ts';
+import {
+  type DihedralHashedImage,
+  type HashList,
+  hashPairsAcross,
+  hashPairsWithin,
+} from '../audit/hash-pairs.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import type { ImageId } from '../core/ids.ts';
 import { type ImageHashes, hashOf, variantsOf } from './audit-hashes.ts';
@@ -25,13 +30,13 @@ export interface HashEvidenceSet {
   readonly pairs: readonly EvidencePair[];
   /** Flat images of any side. */
   readonly degenerate: ReadonlySet<ImageId>;
-  readonly hubs: number;
+  readonly lists: readonly HashList[];
 }
 
 export function hashEvidence(
   sides: SideRows,
   hashes: ReadonlyMap<ImageId, ImageHashes>,
-  radius: { readonly phash: number; readonly dhash: number },
+  limits: { readonly radius: { readonly phash: number; readonly dhash: number }; readonly budget: number },
 ): HashEvidenceSet {
   const hashed = new Map<Side, DihedralHashedImage[]>();
   for (const [side, rows] of sides)
@@ -46,13 +51,13 @@ export function hashEvidence(
   const found = typesOf(sides).map((type) => {
     const [left, right] = SIDES_OF[type];
     return isWithin(type)
-      ? hashPairsWithin({ type, images: hashed.get(left)!, radius })
-      : hashPairsAcross({ type, train: hashed.get(left)!, evaluation: hashed.get(right)!, radius });
+      ? hashPairsWithin({ type, images: hashed.get(left)!, ...limits })
+      : hashPairsAcross({ type, train: hashed.get(left)!, evaluation: hashed.get(right)!, ...limits });
   });
   return {
     pairs: found.flatMap(({ pairs }) => pairs),
     degenerate: new Set(found.flatMap(({ degenerate }) => degenerate)),
-    hubs: found.reduce((sum, { hubs }) => sum + hubs, 0),
+    lists: found.flatMap(({ lists }) => lists),
   };
 }
 

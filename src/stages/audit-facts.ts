@@ -1,5 +1,6 @@
 /** What an audit stage says of itself in its outcome, for those who read it back: gate, summary, report, and the diff of two audits. */
 import { z } from 'zod';
+import { BOUNDS } from '../audit/overlap.ts';
 import { auditParams } from './audit-params.ts';
 
 const count = z.int();
@@ -16,6 +17,18 @@ const level = z.looseObject({
   high: z.number(),
   degenerateImages: count,
   degeneratePairs: count,
+  uncompared: count,
+  bounded: z.enum(BOUNDS),
+  open: count,
+});
+
+const hashList = z.object({
+  level: z.string(),
+  type: z.string(),
+  radius: count,
+  listedTo: count,
+  hubs: count,
+  open: count,
 });
 
 const metric = z.object({
@@ -37,6 +50,8 @@ export const auditFactsSchema = z.looseObject({
   match: auditParams.shape.match,
   degenerate: count,
   pairs: count,
+  /** How far pairs of hashes were listed (audit/hash-pairs.ts). */
+  hashLists: z.array(hashList),
   /** By level of embeddings, by side: images that could not be compared there. */
   unusable: z.record(z.string(), z.record(z.string(), count)),
   canaries: z.looseObject({ planted: count, found: count, missed: z.array(z.string()) }),

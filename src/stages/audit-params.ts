@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { EvidenceLevel, Threshold } from '../audit/evidence.ts';
 import { DEFAULT_DISTANCE_OPTIONS } from '../audit/distance/domain-distance.ts';
+import { DEFAULT_PAIR_BUDGET } from '../audit/hash-pairs.ts';
 import { embeddingSetSchema } from './embedding-files.ts';
 
 export const auditParams = z.strictObject({
@@ -19,6 +20,12 @@ export const auditParams = z.strictObject({
   /** Largest Hamming distance at which a pair is listed. */
   phashRadius: z.int().min(0).max(32).default(10),
   dhashRadius: z.int().min(0).max(32).default(10),
+  /**
+   * Most pairs of a hash level that are listed, and laid over each other, between two sides. Where more lie within the radius, the list
+   * ends at a smaller distance, and beyond it holds the nearest of each image only: whether an image matches by hash is still known,
+   * how many pairs there are is not, and verified copies are a lower bound (`hashLists`, `bounded`).
+   */
+  pairBudget: z.int().min(0).default(DEFAULT_PAIR_BUDGET),
   /** Lowest cosine at which a pair is listed, and how many neighbours of an image at most. */
   cosineFloor: z.number().min(-1).max(1).default(0.6),
   maxNeighbours: z.int().min(1).default(16),

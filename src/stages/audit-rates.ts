@@ -11,6 +11,8 @@ import {
   isWithin,
   meets,
 } from '../audit/evidence.ts';
+import { clopperPearson } from '../audit/clopper-pearson.ts';
+import type { Bound } from '../audit/overlap.ts';
 import { type LevelAgreement, levelAgreement } from '../audit/level-agreement.ts';
 import { type ClassRate, classRates } from '../audit/statistics/class-rates.ts';
 import { chanceWithinRadius } from '../audit/statistics/binomial.ts';
@@ -28,6 +30,9 @@ export interface RatesInput {
   readonly levels: readonly EvidenceLevel[];
   readonly thresholds: readonly Threshold[];
   readonly degenerate: ReadonlySet<ImageId>;
+  readonly uncompared: (level: EvidenceLevel, side: Side) => ReadonlySet<ImageId>;
+  readonly boundOf: (level: EvidenceLevel, type: PairType) => Bound;
+  readonly openAt: (level: EvidenceLevel, type: PairType) => ReadonlySet<ImageId> | null;
   readonly seed: number;
 }
 
@@ -35,12 +40,29 @@ export interface LevelClassRate extends ClassRate {
   readonly level: EvidenceLevel;
 }
 
-/** Classes of the evaluation side at each level. Empty when that side has no labels. */
+/**
+ * Classes of the evaluation side at each level, of images that the level could compare. Empty when that side has no labels. Upper ends
+ * are those of all open images matching.
+ */
 export function classesByLevel(input: RatesInput): LevelClassRate[] {
-  const items = distinct(input.evaluation).filter(({ id }) => !input.degenerate.has(id));
-  return input.levels.flatMap((level) =>
-    classRates({ items, matched: matchedOf(input, level) }).map((one) => ({ level, ...one })),
-  );
+  const textured = distinct(input.evaluation).filter(({ id }) => !input.degenerate.has(id));
+  return input.levels.flatMap((level) => {
+    const uncompared = input.uncompared(level, 'eval');
+    const items = textured.filter(({ id }) => !uncompared.has(id));
+    const matched = matchedOf(input, level);
+    const open = input.openAt(level, 'train-eval');
+    const openOf = (label: string): number =>
+      items.filter((item) => item.label === label && !matched.has(item.id) && (open?.has(item.id) ?? true))
+        .length;
+    return classRates({ items, matched }).map((one) => ({
+      level,
+      ...one,
+      interval:
+        input.boundOf(level, 'train-eval') === 'images'
+          ? { ...one.interval, high: clopperPearson(one.matched + openOf(one.label), one.images).high }
+          : one.interval,
+    }));
+  });
 }
 
 function matchedOf({ pairs, thresholds, degenerate }: RatesInput, level: EvidenceLevel): Set<string> {
@@ -63,12 +85,20 @@ export interface LevelNull {
 
 const DRAWS = 20;
 
-/** Train-train and test-test nulls of every level: as many images drawn as the evaluation side has, where that many are there. */
+/**
+ * Train-train and test-test nulls of every level: as many images drawn as the evaluation side has, where that many are there. None at a
+ * level whose pairs within that side were not all listed.
+ */
 export function nullsByLevel(input: RatesInput): LevelNull[] {
   return input.levels.flatMap((level) =>
     (['train', 'eval'] as const).map((side): LevelNull => {
+      if (input.boundOf(level, `within-${side}`) !== 'no')
+        return { level, side, drawn: 0, draws: 0, mean: null, low: null, high: null };
       const rows = distinct(side === 'train' ? input.train : input.evaluation);
-      const ids = rows.map(({ id }) => id as string).filter((id) => !input.degenerate.has(id as ImageId));
+      const uncompared = input.uncompared(level, side);
+      const ids = rows
+        .filter(({ id }) => !input.degenerate.has(id) && !uncompared.has(id))
+        .map(({ id }) => id as string);
       const pairs = input.pairs.filter(
         ({ type, evidence }) =>
           isWithin(type) &&
@@ -106,10 +136,13 @@ export function labelConflicts(input: RatesInput): number {
   return conflicts.size;
 }
 
-/** How far the levels flag the same pairs, for every pair type whose sides are there. Pairs of flat images are left out. */
+/**
+ * How far the levels flag the same pairs, for every pair type whose sides are there. Pairs of flat images are left out, and nothing is
+ * said of a level whose pairs were not all listed.
+ */
 export function agreementByType(
   sides: SideRows,
-  { pairs, levels, thresholds, degenerate }: RatesInput,
+  { pairs, levels, thresholds, degenerate, boundOf }: RatesInput,
 ): (LevelAgreement & { readonly type: PairType })[] {
   const comparable = pairs.filter(({ a, b }) => !degenerate.has(a) && !degenerate.has(b));
   const countOf = (side: Side): number =>
@@ -117,9 +150,11 @@ export function agreementByType(
   return PAIR_TYPES.filter((type) => SIDES_OF[type].every((side) => sides.has(side))).flatMap((type) => {
     const [left, right] = [countOf(SIDES_OF[type][0]), countOf(SIDES_OF[type][1])];
     const possiblePairs = isWithin(type) ? (left * (left - 1)) / 2 : left * right;
+    const isOpen = (level: EvidenceLevel): boolean => boundOf(level, type) !== 'no';
     return levelAgreement({ pairs: comparable, type, levels, thresholds, possiblePairs }).map((one) => ({
       type,
       ...one,
+      ...(isOpen(one.levelA) || isOpen(one.levelB) ? { shareOfA: null, jaccard: null, kappa: null } : {}),
     }));
   });
 }

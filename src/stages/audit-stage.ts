@@ -5,7 +5,7 @@
  */
 import { resolve } from 'node:path';
 import type { DomainDistance } from '../audit/distance/domain-distance.ts';
-import { type EvidenceLevel, type EvidencePair, type Side, meets } from '../audit/evidence.ts';
+import { type EvidenceLevel, type EvidencePair, type PairType, type Side, meets } from '../audit/evidence.ts';
 import { overlap } from '../audit/overlap.ts';
 import { type GreyThumb, greyThumbOf } from '../audit/pixel-verification.ts';
 import { PERCEPTUAL_HASH_VERSION, hexOfHash } from '../audit/perceptual-hash.ts';
@@ -14,8 +14,15 @@ import type { ImageId } from '../core/ids.ts';
 import { type TableSchema, type RowOf, writeParquet } from '../format/parquet-table.ts';
 import { DECODER } from '../images/decode.ts';
 import { type Stage, type StageContext, type StageOutput, asAnyStage } from '../run/stage.ts';
+import { boundOf, openAt, uncomparedAt } from './audit-bounds.ts';
 import { flyCanaries } from './audit-canaries.ts';
-import { type EmbeddingSource, cachedSources, fileSources, searchEmbeddings } from './audit-embeddings.ts';
+import {
+  type EmbeddingEvidence,
+  type EmbeddingSource,
+  cachedSources,
+  fileSources,
+  searchEmbeddings,
+} from './audit-embeddings.ts';
 import {
   type SideRows,
   duplicateGroupOf,
@@ -61,7 +68,7 @@ interface AuditPlan {
 
 const stage: Stage<AuditParams, AuditPlan> = {
   name: 'audit',
-  version: 4,
+  version: 5,
   params: auditParams,
   inputs: ({ train, val, eval: evaluation, embeddings }) =>
     [train, val, evaluation, embeddings].filter((id) => id !== undefined),
@@ -129,7 +136,7 @@ async function execute({ params, sides, sources }: AuditPlan, context: StageCont
     seed: context.seed,
   });
   const exact = exactEvidence(rows, hashed.byId);
-  const near = hashEvidence(rows, hashed.byId, radius);
+  const near = hashEvidence(rows, hashed.byId, { radius, budget: params.pairBudget });
   const groupOf = duplicateGroupOf(all, [
     ...exact,
     ...near.pairs.filter(({ evidence }) => meets(evidence, thresholdsOf(['phash'], params.match))),
@@ -170,6 +177,12 @@ async function execute({ params, sides, sources }: AuditPlan, context: StageCont
     ...embedded.map(({ level }) => level),
   ];
   const thresholds = thresholdsOf(levels, params.match);
+  const lists = { hashLists: near.lists, embedded, params };
+  const open = {
+    uncompared: (level: EvidenceLevel, side: Side) => uncomparedAt(embedded, level, side),
+    boundOf: (level: EvidenceLevel, type: PairType) => boundOf(lists, level, type),
+    openAt: (level: EvidenceLevel, type: PairType) => openAt(lists, level, type),
+  };
   const ids = (list: readonly { readonly id: ImageId }[]): ImageId[] => list.map(({ id }) => id);
   const overlapRows = overlap({
     train: ids(train),
@@ -178,6 +191,7 @@ async function execute({ params, sides, sources }: AuditPlan, context: StageCont
     pairs: pairs.filter(({ evidence }) => meets(evidence, thresholds)),
     levels,
     degenerate: near.degenerate,
+    ...open,
   }).map(({ interval, degenerate, ...row }) => ({
     ...row,
     low: interval.low,
@@ -192,13 +206,18 @@ async function execute({ params, sides, sources }: AuditPlan, context: StageCont
     levels,
     thresholds,
     degenerate: near.degenerate,
+    ...open,
     seed: context.seed,
   };
   const classes = classesByLevel(rates);
   const judged = judge({ train, evaluation, pairs, teachers: embedded, truth: params.truth });
   const write = tableWriter(context.folder);
   const outputs: StageOutput[] = [
-    await write('items', ITEM_COLUMNS, itemsOf(rows, hashed.byId, near.degenerate)),
+    await write(
+      'items',
+      ITEM_COLUMNS,
+      itemsOf(rows, { hashes: hashed.byId, flat: near.degenerate, embedded }),
+    ),
     await write('pairs', PAIR_COLUMNS, pairs.map(pairRow)),
     await write('overlap', OVERLAP_COLUMNS, overlapRows),
     await write(
@@ -223,9 +242,14 @@ async function execute({ params, sides, sources }: AuditPlan, context: StageCont
     match: params.match,
     degenerate: near.degenerate.size,
     pairs: pairs.length,
-    hubs: near.hubs + embedded.reduce((sum, one) => sum + one.hubs, 0),
+    hashLists: near.lists.map(({ open: images, ...list }) => ({ ...list, open: images.size })),
+    // of embeddings: images with more neighbours than are listed
+    hubs: embedded.reduce((sum, one) => sum + one.hubs, 0),
     unusable: Object.fromEntries(
-      embedded.map(({ level, unusable }) => [level, Object.fromEntries(unusable)]),
+      embedded.map(({ level, uncompared }) => [
+        level,
+        Object.fromEntries([...uncompared].map(([side, images]) => [side, images.size])),
+      ]),
     ),
     canaries,
     nulls: nullsByLevel(rates),
@@ -263,8 +287,15 @@ function tableWriter(folder: string) {
 
 function itemsOf(
   sides: SideRows,
-  hashes: ReadonlyMap<ImageId, ImageHashes>,
-  flat: ReadonlySet<ImageId>,
+  {
+    hashes,
+    flat,
+    embedded,
+  }: {
+    readonly hashes: ReadonlyMap<ImageId, ImageHashes>;
+    readonly flat: ReadonlySet<ImageId>;
+    readonly embedded: readonly EmbeddingEvidence[];
+  },
 ): AuditItem[] {
   return [...sides].flatMap(([side, rows]) =>
     rows.map((row) => {
@@ -281,6 +312,10 @@ function itemsOf(
         dhash: hexOfHash(dhash),
         acEnergy: known.acEnergy,
         degenerate: flat.has(row.id),
+        uncompared: embedded
+          .filter(({ level }) => uncomparedAt(embedded, level, side).has(row.id))
+          .map(({ level }) => level)
+          .join(' '),
       };
     }),
   );

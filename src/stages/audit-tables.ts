@@ -17,6 +17,8 @@ export const ITEM_COLUMNS = {
   dhash: 'string',
   acEnergy: 'double',
   degenerate: 'boolean',
+  /** Levels of embeddings that could not compare it, with spaces between them. */
+  uncompared: 'string',
 } as const;
 export type AuditItem = RowOf<typeof ITEM_COLUMNS>;
 
@@ -46,6 +48,11 @@ export const OVERLAP_COLUMNS = {
   high: 'double',
   degenerateImages: 'int32',
   degeneratePairs: 'int32',
+  uncompared: 'int32',
+  /** What is a lower bound: `no`, `pairs`, or `images` too (audit/overlap.ts). */
+  bounded: 'string',
+  /** Images without a match so far that have pairs nobody looked at. */
+  open: 'int32',
 } as const;
 
 /** One class of the evaluation side at one level. */

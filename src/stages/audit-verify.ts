@@ -31,25 +31,21 @@ export interface VerifyOptions {
 
 /** One verified row per pair, the best transform where hashes propose several. Ordered by type, then ends. */
 export async function verifiedPairs(options: VerifyOptions): Promise<EvidencePair[]> {
-  const proposals = new Map<string, EvidencePair[]>();
-  for (const pair of options.candidates) {
-    const key = `${pair.type} ${pair.a} ${pair.b}`;
-    const known = proposals.get(key);
-    if (known) known.push(pair);
-    else proposals.set(key, [pair]);
-  }
-  const wanted = [...proposals.values()].filter((pairs) => !pairs.some(({ evidence }) => isExact(evidence)));
-  const thumbs = await thumbsOf(new Set(wanted.flatMap(([pair]) => [pair!.a, pair!.b])), options);
+  // sorted, so that proposals of one pair lie beside each other: a map of millions of pairs would be larger than the pairs
+  const candidates = [...options.candidates].sort(byTypeAndEnds);
+  const wanted = new Set<ImageId>();
+  for (const pairs of runsOf(candidates))
+    if (!pairs.some(({ evidence }) => isExact(evidence))) wanted.add(pairs[0]!.a).add(pairs[0]!.b);
+  const thumbs = await thumbsOf(wanted, options);
   const laidOut = summedThumbs(thumbs);
   const found: EvidencePair[] = [];
   let compared = 0;
-  for (const key of [...proposals.keys()].sort()) {
+  for (const pairs of runsOf(candidates)) {
     // a million pairs take minutes: without a pause no signal would be heard
     if (++compared % PAIRS_BETWEEN_PAUSES === 0) {
       await setImmediate();
       options.signal.throwIfAborted();
     }
-    const pairs = proposals.get(key)!;
     const { type, a, b } = pairs[0]!;
     if (pairs.some(({ evidence }) => isExact(evidence))) {
       found.push({ type, a, b, evidence: { level: 'verified', ncc: 1, ssim: 1, transform: 'identity' } });
@@ -69,6 +65,20 @@ export async function verifiedPairs(options: VerifyOptions): Promise<EvidencePai
     if (best !== null) found.push(best);
   }
   return found;
+}
+
+function byTypeAndEnds(x: EvidencePair, y: EvidencePair): number {
+  if (x.type !== y.type) return x.type < y.type ? -1 : 1;
+  if (x.a !== y.a) return x.a < y.a ? -1 : 1;
+  return x.b < y.b ? -1 : x.b > y.b ? 1 : 0;
+}
+
+/** Runs of one pair, in a sorted list. */
+function* runsOf(sorted: readonly EvidencePair[]): Generator<readonly EvidencePair[]> {
+  for (let first = 0, end = 1; first < sorted.length; first = end++) {
+    while (end < sorted.length && byTypeAndEnds(sorted[first]!, sorted[end]!) === 0) end++;
+    yield sorted.slice(first, end);
+  }
 }
 
 const PAIRS_BETWEEN_PAUSES = 1000;

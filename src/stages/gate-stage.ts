@@ -5,7 +5,8 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { sarifOf, junitOf } from '../audit/gate/ci-reports.ts';
-import { type CalibratedLevel, type GateInput, judgeAudit } from '../audit/gate/judge.ts';
+import { type GateInput, judgeAudit, openKey } from '../audit/gate/judge.ts';
+import type { CalibratedLevel } from '../audit/gate/rate-rule.ts';
 import { type GatePolicy, policySchema } from '../audit/gate/policy.ts';
 import { type Waiver, isExpired, sortWaivers, waiversSchema } from '../audit/gate/waivers.ts';
 import { type EvidenceLevel } from '../audit/evidence.ts';
@@ -37,7 +38,7 @@ interface GatePlan {
 
 const stage: Stage<GateParams, GatePlan> = {
   name: 'gate',
-  version: 1,
+  version: 2,
   params,
   inputs: ({ audit, calibration }) => [audit, ...(calibration === undefined ? [] : [calibration])],
   // the day counts only through the waivers that it lets expire
@@ -55,7 +56,7 @@ const stage: Stage<GateParams, GatePlan> = {
     return {
       input: {
         policy,
-        items,
+        items: items.map((item) => ({ ...item, uncompared: item.uncompared.split(' ').filter(Boolean) })),
         pairs: await readPairs(join(audit.folder, 'pairs.parquet')),
         levels,
         thresholds: thresholdsOf(levels as EvidenceLevel[], facts.match),
@@ -69,7 +70,7 @@ const stage: Stage<GateParams, GatePlan> = {
             ? null
             : calibrationOf(upstreamOf(inputs, params.calibration, ['calibrate'])),
         distances: facts.distances,
-        unusable: facts.unusable,
+        open: new Map(facts.levels.map(({ level, type, open }) => [openKey(level, type), open])),
         rng: new Rng(context.seed, 'gate'),
       },
     };

@@ -12,6 +12,8 @@ const overlap = z.looseObject({
   rate: z.number().nullable(),
   low: z.number(),
   high: z.number(),
+  uncompared: z.int(),
+  open: z.int(),
   degenerate: z.object({ images: z.int() }),
 });
 const figures = z.looseObject({
@@ -56,13 +58,18 @@ function rejections({ id, rejected }: Figures['stages'][number]): string[] {
 function overlapLines(levels: NonNullable<Figures['audit']>['levels']): string[] {
   const lines = Object.entries(levels).flatMap(([level, { 'train-eval': found }]) => {
     if (found === undefined) return [];
-    const { images, matched, rate, low, high, degenerate } = found;
+    const { images, matched, rate, low, high, uncompared, open, degenerate } = found;
     const interval =
       rate === null || matched === 0
         ? ''
         : `  ${percent(rate)} %, 95 % interval ${percent(low)} to ${percent(high)} %`;
-    const flat = degenerate.images > 0 ? `  (${degenerate.images} flat images apart)` : '';
-    return [`  ${level.padEnd(longest(levels))}  ${matched} of ${images}${interval}${flat}`];
+    const apart = [
+      ...(degenerate.images > 0 ? [`${degenerate.images} flat images apart`] : []),
+      ...(uncompared > 0 ? [`${uncompared} not compared`] : []),
+      ...(open > 0 ? [`${open} more have pairs that were not compared`] : []),
+    ];
+    const besides = apart.length === 0 ? '' : `  (${apart.join(', ')})`;
+    return [`  ${level.padEnd(longest(levels))}  ${matched} of ${images}${interval}${besides}`];
   });
   return lines.length === 0 ? [] : ['evaluation images that match a training image, by level:', ...lines];
 }

@@ -1,8 +1,10 @@
 /** The report's section on the audit: its facts, and the tables that it left. */
 import { join } from 'node:path';
 import type { EvidenceLevel } from '../audit/evidence.ts';
+import type { z } from 'zod';
 import { readParquet } from '../format/parquet-table.ts';
 import type { AgreementFacts, AuditFacts, ClassOverlap, TransferFacts } from '../report/input.ts';
+import { PAIR_TYPE_WORDS } from '../report/pair-type-words.ts';
 import type { RunResult, StageResult } from '../run/execute.ts';
 import { auditFactsSchema } from './audit-facts.ts';
 import { type AuditParams, thresholdsOf } from './audit-params.ts';
@@ -24,16 +26,20 @@ export async function auditFacts(result: RunResult): Promise<AuditFacts | null> 
   const levels = [...new Set(facts.levels.map(({ level }) => level))] as EvidenceLevel[];
   const thresholds = thresholdsOf(levels, facts.match);
   return {
-    levels: facts.levels.map(({ level, type, images, matched, pairs: count, rate, low, high }) => ({
+    levels: facts.levels.map(({ level, type, images, matched, pairs: count, ...rest }) => ({
       level: levelWords(level, facts.match),
       pairType: typeOf(type),
       pairs: count,
       uniqueEval: matched,
       evalTotal: images,
-      rate,
-      low,
-      high,
+      uncompared: rest.uncompared,
+      bounded: rest.bounded,
+      open: rest.open,
+      rate: rest.rate,
+      low: rest.low,
+      high: rest.high,
     })),
+    listNotes: facts.hashLists.flatMap(listNote),
     headlineLevel: levelWords('verified', facts.match),
     degenerate: facts.degenerate,
     detection: facts.detection.map(
@@ -67,6 +73,21 @@ export async function auditFacts(result: RunResult): Promise<AuditFacts | null> 
     pairsTotal: facts.pairs,
     rowsIn: `${audit.id}/pairs.parquet`,
   };
+}
+
+type HashListFacts = z.infer<typeof auditFactsSchema>['hashLists'][number];
+
+/** Where not every pair of hashes was listed: what was. */
+function listNote({ level, type, radius, listedTo, hubs, open }: HashListFacts): string[] {
+  if (open === 0) return [];
+  const between = PAIR_TYPE_WORDS[typeOf(type)];
+  const whole =
+    listedTo === radius
+      ? `${hubs} images are near more others within ${radius} bits than are listed`
+      : listedTo < 0
+        ? `there were too many pairs to list, even of equal hashes: only the nearest of each image are`
+        : `all pairs within ${listedTo} bits are listed, and up to ${radius} bits only the nearest of each image`;
+  return [`${level}, ${between}: ${whole}; ${open} images have pairs that were not looked at.`];
 }
 
 /** The level with the cut at which its pairs count as a match. */

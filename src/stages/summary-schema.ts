@@ -1,5 +1,6 @@
 /** What summary.json holds, key by key; published as manifests/schema/summary.schema.json. Shares lie in [0, 1]. */
 import { z } from 'zod';
+import { BOUNDS } from '../audit/overlap.ts';
 import { DISTANCE_METRICS } from '../audit/distance/compare-samples.ts';
 
 /** Names the form of the document. Its last part is raised when a key changes its meaning or goes. */
@@ -11,12 +12,21 @@ const interval = z.object({ low: z.number(), high: z.number() });
 const valued = interval.extend({ value: z.number() });
 
 const overlap = z.strictObject({
-  images: count.describe('Images of the side that the rate speaks of: the second one of the pair type.'),
+  images: count.describe(
+    'Images that were compared, of the side that the rate speaks of: the second one of the pair type.',
+  ),
   matched: count.describe('Of these, images with at least one match.'),
   pairs: count,
   rate: share.nullable().describe('matched / images; null without images.'),
   low: share.describe('Clopper-Pearson, 95 %.'),
-  high: share,
+  high: share.describe('As if every open image matched.'),
+  uncompared: count.describe('Images of that side that the level could not compare, in no rate.'),
+  bounded: z
+    .enum(BOUNDS)
+    .describe(
+      'What is a lower bound, since not every pair was listed: nothing, `pairs`, or `matched` as well (images).',
+    ),
+  open: count.describe('Images without a match so far that have pairs nobody looked at.'),
   degenerate: z
     .strictObject({ images: count, pairs: count })
     .describe('Images too flat to compare, in no rate, and the pairs that they are in.'),
@@ -45,6 +55,23 @@ const audit = z.strictObject({
     .record(z.string(), z.record(z.string(), overlap))
     .describe('By level of evidence, then by pair type.'),
   degenerate: count,
+  hashLists: z
+    .record(
+      z.string(),
+      z.record(
+        z.string(),
+        z.strictObject({
+          radius: count.describe('Largest distance that was asked for.'),
+          listedTo: z
+            .int()
+            .min(-1)
+            .describe('All pairs up to here are listed; beyond, the nearest of each image.'),
+          hubs: count.describe('Images with more pairs than one may list.'),
+          open: count.describe('Images with pairs that are not listed.'),
+        }),
+      ),
+    )
+    .describe('How far pairs were listed, by hash level, then by pair type.'),
   labelConflicts: count.describe('Pairs of verified copies whose labels differ.'),
   canaries: z.strictObject({ planted: count, found: count }),
   nulls: z

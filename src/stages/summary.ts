@@ -131,11 +131,16 @@ function auditFigures({ outcome }: StageResult): Json {
   const facts = auditFactsSchema.parse(outcome.facts);
   const levels: Record<string, Record<string, Json>> = {};
   for (const { level, type, degenerateImages, degeneratePairs, ...counts } of facts.levels) {
-    const { images, matched, pairs, rate, low, high } = counts;
+    const { images, matched, pairs, rate, low, high, uncompared, bounded, open } = counts;
     // flat images are in no rate; their pairs are counted here, so that none is lost from sight
     const degenerate = { images: degenerateImages, pairs: degeneratePairs };
-    (levels[level] ??= {})[type] = { images, matched, pairs, rate, low, high, degenerate };
+    (levels[level] ??= {})[type] = {
+      ...{ images, matched, pairs, rate, low, high },
+      ...{ uncompared, bounded, open, degenerate },
+    };
   }
+  const hashLists: Record<string, Record<string, Json>> = {};
+  for (const { level, type, ...list } of facts.hashLists) (hashLists[level] ??= {})[type] = list;
   const detection: Record<string, Record<string, Json>> = {};
   for (const { task, level, threshold, precision, recall, f1 } of facts.detection)
     (detection[task] ??= {})[level] = { threshold, precision, recall, f1 };
@@ -157,6 +162,7 @@ function auditFigures({ outcome }: StageResult): Json {
   return {
     levels,
     degenerate: facts.degenerate,
+    hashLists,
     labelConflicts: facts.labelConflicts,
     canaries: { planted, found },
     nulls,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { clopperPearson } from '../../src/audit/clopper-pearson.ts';
 import type { EvidencePair, PairType } from '../../src/audit/evidence.ts';
 import { type OverlapRow, overlap } from '../../src/audit/overlap.ts';
 import type { ImageId } from '../../src/core/ids.ts';
@@ -51,6 +52,37 @@ describe('overlap', () => {
     const row = rowFor(overlap({ train, evaluation, pairs, levels: ['phash'], degenerate }), 'train-eval');
     expect(row).toMatchObject({ images: 2, matched: 1, pairs: 1, rate: 0.5 });
     expect(row.degenerate).toEqual({ images: 2, matched: 1, pairs: 1 });
+  });
+
+  it('leaves images that a level could not compare out of its rates, and counts them beside', () => {
+    const pairs = [pairOf('train-eval', idOf('t1'), idOf('e1'))];
+    const uncompared = (level: string, side: string) =>
+      new Set(level === 'phash' && side === 'eval' ? [idOf('e2'), idOf('e3')] : []);
+    const degenerate = new Set([idOf('e3')]);
+    const rows = overlap({ train, evaluation, pairs, levels: ['phash', 'byte'], degenerate, uncompared });
+    expect(rowFor(rows, 'train-eval')).toMatchObject({ images: 2, matched: 1, rate: 0.5, uncompared: 1 });
+    expect(rowFor(rows, 'within-train')).toMatchObject({ images: 3, uncompared: 0 });
+    expect(rows.find((row) => row.level === 'byte')).toMatchObject({ images: 3, uncompared: 0 });
+  });
+
+  it('ends its interval as if every image with pairs that nobody looked at had a match', () => {
+    const pairs = [pairOf('train-eval', idOf('t1'), idOf('e1'))];
+    const rowOf = (open: ImageId[] | null) =>
+      rowFor(
+        overlap({
+          ...{ train, evaluation, pairs, levels: ['phash'] },
+          boundOf: (_, type) => (type === 'train-eval' ? 'images' : 'pairs'),
+          openAt: () => (open === null ? null : new Set(open)),
+        }),
+        'train-eval',
+      );
+    const { low } = rowOf([]).interval;
+    // what matches already cannot match besides
+    expect(rowOf([idOf('e1')])).toMatchObject({ bounded: 'pairs', open: 0, rate: 0.25 });
+    const one = rowOf([idOf('e1'), idOf('e2')]);
+    expect(one).toMatchObject({ bounded: 'images', open: 1, rate: 0.25 });
+    expect(one.interval).toEqual({ low, high: clopperPearson(2, 4).high });
+    expect(rowOf(null)).toMatchObject({ open: 3, interval: { low, high: 1 } });
   });
 
   it('has a row for every searched level and pair type, found or not', () => {

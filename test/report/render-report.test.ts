@@ -81,6 +81,7 @@ describe('the report', () => {
       datasets: [],
       audit: {
         levels: [],
+        listNotes: [],
         degenerate: 0,
         detection: [],
         curves: [],

@@ -44,7 +44,15 @@ async function folderOf(train: number, evaluation: number): Promise<string> {
 
 const factsOf = (run: SmallRun) =>
   run.result.results.find(({ id }) => id === 'audit')!.outcome.facts as Record<string, never> & {
-    levels: { level: string; type: string; matched: number; images: number }[];
+    levels: {
+      level: string;
+      type: string;
+      matched: number;
+      images: number;
+      open: number;
+      high: number;
+      uncompared: number;
+    }[];
     canaries: { planted: number; found: number; missed: string[] };
     distances: {
       level: string;
@@ -158,6 +166,24 @@ describe('the audit stage', () => {
     expect(transforms).toContain('mirror');
     const items = await readParquet(join(run.result.folder, 'audit', 'items.parquet'));
     expect(items.some(({ side }) => side === 'train' && items.length > 20)).toBe(true);
+
+    // no pairs but the nearest of each image: rates by hash stay, the others say how far they may be off, and the gate heeds it
+    await writeFile(join(folder, 'policy.yaml'), 'version: 1\npairs: { train-eval: { maxRate: 0.5 } }\n');
+    const gate = { id: 'gate', stage: 'gate', with: { audit: 'audit', policy: 'policy.yaml' } };
+    const tight = await smallRun(folder, [...TWO, audit({ pairBudget: 0, dhashRadius: 24 }), gate]);
+    const wide = await smallRun(folder, [...TWO, audit({ dhashRadius: 24 }), gate]);
+    const rowsAt = (one: SmallRun, level: string) => factsOf(one).levels.filter((row) => row.level === level);
+    const matchedAt = (one: SmallRun, level: string) => rowsAt(one, level).map(({ matched }) => matched);
+    expect(matchedAt(wide, 'dhash')).toEqual(matchedAt(tight, 'dhash'));
+    expect(matchedAt(wide, 'phash')).toEqual(matchedAt(tight, 'phash'));
+    const [open, all] = [rowsAt(tight, 'verified')[0]!, rowsAt(wide, 'verified')[0]!];
+    expect(all).toMatchObject({ bounded: 'no', open: 0 });
+    expect(open).toMatchObject({ bounded: 'images', matched: all.matched });
+    expect(open.open).toBeGreaterThan(open.images * 0.5 - open.matched);
+    expect(open.high).toBeGreaterThan(all.high);
+    const verdictOf = ({ result }: SmallRun) =>
+      (result.results.at(-1)!.outcome.facts as { verdict: string }).verdict;
+    expect([verdictOf(wide), verdictOf(tight)]).toEqual(['pass', 'invalid']);
   });
 
   it('keeps a third set apart: train-val and val-eval are types of their own', async () => {

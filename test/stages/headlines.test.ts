@@ -9,6 +9,8 @@ const level = (matched: number, more: object = {}) => ({
     rate: matched / 13,
     low: 0.0909,
     high: 0.6143,
+    uncompared: 0,
+    open: 0,
     degenerate: { images: 0, pairs: 0 },
     ...more,
   },
@@ -30,12 +32,14 @@ describe('the headlines of a run', () => {
     const levels = {
       byte: level(0),
       phash: level(4, { degenerate: { images: 2, pairs: 0 } }),
+      verified: level(4, { uncompared: 3, open: 1 }),
       within: { 'within-train': {} },
     };
     expect(headlinesOf({ stages: [], audit: { levels } })).toEqual([
       'evaluation images that match a training image, by level:',
-      '  byte    0 of 13',
-      '  phash   4 of 13  30.8 %, 95 % interval 9.1 to 61.4 %  (2 flat images apart)',
+      '  byte      0 of 13',
+      '  phash     4 of 13  30.8 %, 95 % interval 9.1 to 61.4 %  (2 flat images apart)',
+      '  verified  4 of 13  30.8 %, 95 % interval 9.1 to 61.4 %  (3 not compared, 1 more have pairs that were not compared)',
     ]);
   });
 

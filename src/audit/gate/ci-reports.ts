@@ -1,6 +1,7 @@
 /** The verdict as continuous integration reads it: JUnit XML (one case per rule) and SARIF 2.1.0 (rules and offending pairs). */
 import { describeEvidence } from '../evidence.ts';
-import type { GateResult, RuleResult } from './judge.ts';
+import type { GateResult } from './judge.ts';
+import type { RuleResult } from './rule-result.ts';
 
 /** Violated rules are failures, rules that could not be measured are errors. */
 export function junitOf({ rules }: GateResult): string {

@@ -3,7 +3,6 @@
  * violation that was found stays one, whatever else could not be measured.
  */
 import type { Rng } from '../../core/rng.ts';
-import { clopperPearson } from '../clopper-pearson.ts';
 import {
   type EvidencePair,
   PAIR_TYPES,
@@ -15,20 +14,10 @@ import {
   isWithin,
   meets,
 } from '../evidence.ts';
-import { correctedRate } from '../statistics/detector-error.ts';
 import type { GatePolicy } from './policy.ts';
+import { type CalibratedLevel, rateRule } from './rate-rule.ts';
+import { type RuleResult, type Verdict, atLeast, atMost, invalid } from './rule-result.ts';
 import { type SortedWaivers, waiverKey } from './waivers.ts';
-
-export type Verdict = 'pass' | 'violated' | 'invalid';
-
-export interface RuleResult {
-  /** Stable: `pairs/train-eval/maxRate`. */
-  readonly rule: string;
-  readonly verdict: Verdict;
-  readonly measured: number | null;
-  readonly limit: number | null;
-  readonly detail: string;
-}
 
 export interface GateItem {
   readonly imageId: string;
@@ -36,19 +25,8 @@ export interface GateItem {
   readonly name: string;
   readonly label: string | null;
   readonly degenerate: boolean;
-}
-
-export interface CalibratedLevel {
-  readonly level: string;
-  readonly chosen: number | null;
-  readonly reason: string | null;
-  readonly validation: {
-    readonly planted: number;
-    readonly found: number;
-    readonly precision: number;
-    readonly recall: { readonly value: number; readonly low: number };
-    readonly precisionLow: number;
-  } | null;
+  /** Levels that could not compare it. */
+  readonly uncompared: readonly string[];
 }
 
 export interface GateInput {
@@ -66,8 +44,8 @@ export interface GateInput {
     readonly summary: readonly { readonly metric: string; readonly relative: number | null }[];
     readonly leftOut: readonly { readonly metric: string; readonly reason: string }[];
   }[];
-  /** By level of embeddings, by side: images that could not be compared there. */
-  readonly unusable: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** By level and pair type: images without a match that have pairs nobody looked at. Absent: none. */
+  readonly open: ReadonlyMap<string, number>;
   /** For the bound `corrected95`. */
   readonly rng: Rng;
 }
@@ -107,22 +85,6 @@ export function judgeAudit(input: GateInput): GateResult {
     waived,
     offending: [...offending.values()],
   };
-}
-
-const invalid = (rule: string, detail: string, limit: number | null = null): RuleResult => ({
-  rule,
-  verdict: 'invalid',
-  measured: null,
-  limit,
-  detail,
-});
-
-function atMost(rule: string, measured: number, limit: number, detail: string): RuleResult {
-  return { rule, verdict: measured <= limit ? 'pass' : 'violated', measured, limit, detail };
-}
-
-function atLeast(rule: string, measured: number, limit: number, detail: string): RuleResult {
-  return { rule, verdict: measured >= limit ? 'pass' : 'violated', measured, limit, detail };
 }
 
 function waiverRules({ waivers }: GateInput): RuleResult[] {
@@ -179,12 +141,15 @@ function pairRules(input: GateInput, type: PairType, offending: Map<string, Evid
     ...(rule.maxExact === undefined ? [] : [`${name}/maxExact`]),
   ];
   const side = SIDES_OF[type][1];
-  const images = new Set(
-    input.items.filter((item) => item.side === side && !item.degenerate).map(({ imageId }) => imageId),
+  const textured = new Map(
+    input.items
+      .filter((item) => item.side === side && !item.degenerate)
+      .map(({ imageId, uncompared }) => [imageId, uncompared]),
   );
+  const images = [...textured.values()].filter((levels) => !levels.includes(rule.level)).length;
   const missing = SIDES_OF[type].find((one) => !input.items.some((item) => item.side === one));
   if (missing !== undefined) return wanted.map((one) => invalid(one, `the audit has no ${missing} side`));
-  if (images.size === 0)
+  if (textured.size === 0)
     return wanted.map((one) => invalid(one, `the ${side} side has no image that can be compared`));
   const results: RuleResult[] = [];
   if (rule.maxExact !== undefined) {
@@ -206,35 +171,68 @@ function pairRules(input: GateInput, type: PairType, offending: Map<string, Evid
       type,
       ({ evidence }) => evidence.level === rule.level && meets(evidence, input.thresholds),
     );
-    const result = unlessUnusable(
-      input,
+    if (images === 0)
+      return [
+        ...results,
+        invalid(`${name}/maxRate`, `no ${side} image could be compared at level ${rule.level}`, rule.maxRate),
+      ];
+    const { maxRate, level } = rule;
+    const result = ifCompared(input, {
       type,
-      rateRule(input, {
-        name: `${name}/maxRate`,
-        rule: { ...rule, maxRate: rule.maxRate },
-        matched: found.images.size,
-        images: images.size,
-      }),
-      rule.level,
-    );
+      level,
+      judged: (more) =>
+        rateRule({
+          ...input,
+          name: `${name}/maxRate`,
+          rule: { ...rule, maxRate },
+          matched: Math.min(images, found.images.size + more),
+          images,
+        }),
+    });
     results.push(result);
     if (result.verdict === 'violated') found.pairs.forEach((pair) => keep(offending, pair));
   }
   return results;
 }
 
-/** A rate is no pass while images of either side could not be compared: each of them may match. */
-function unlessUnusable(
-  { unusable }: GateInput,
-  type: PairType,
-  result: RuleResult,
-  level: string,
-): RuleResult {
-  const sides = [...new Set(SIDES_OF[type])].filter((side) => (unusable[level]?.[side] ?? 0) > 0);
-  if (result.verdict !== 'pass' || sides.length === 0) return result;
-  const words = sides.map((side) => `${unusable[level]![side]!} ${side}`).join(' and ');
-  return invalid(result.rule, `${words} images could not be compared at level ${level}`, result.limit);
+interface Judgement {
+  readonly type: PairType;
+  readonly level: string;
+  /** The rule with so many more images matching than were found. */
+  readonly judged: (more: number) => RuleResult;
 }
+
+/**
+ * A rate is no pass while images of either side could not be compared, since each of them may match; nor where it would break the rule
+ * if every image with pairs that nobody looked at had a match among those.
+ */
+function ifCompared({ items, open }: GateInput, { type, level, judged }: Judgement): RuleResult {
+  const result = judged(0);
+  if (result.verdict !== 'pass') return result;
+  const words = [...new Set(SIDES_OF[type])].flatMap((side) => {
+    const count = new Set(
+      items
+        .filter((item) => item.side === side && !item.degenerate && item.uncompared.includes(level))
+        .map(({ imageId }) => imageId),
+    ).size;
+    return count === 0 ? [] : [`${count} ${side}`];
+  });
+  if (words.length > 0)
+    return invalid(
+      result.rule,
+      `${words.join(' and ')} images could not be compared at level ${level}`,
+      result.limit,
+    );
+  const more = open.get(openKey(level, type)) ?? 0;
+  if (more === 0 || judged(more).verdict === 'pass') return result;
+  return invalid(
+    result.rule,
+    `${result.detail}, and ${more} more have pairs that were not compared at level ${level}: raise pairBudget`,
+    result.limit,
+  );
+}
+
+export const openKey = (level: string, type: string): string => `${level} ${type}`;
 
 function keep(offending: Map<string, EvidencePair>, pair: EvidencePair): void {
   const key = waiverKey(pair);
@@ -260,59 +258,6 @@ function matched(
   return { images, pairs: kept };
 }
 
-function rateRule(
-  input: GateInput,
-  {
-    name,
-    rule,
-    matched: hits,
-    images,
-  }: {
-    readonly name: string;
-    readonly rule: {
-      readonly level: string;
-      readonly maxRate: number;
-      readonly bound: 'point' | 'upper95' | 'corrected95';
-    };
-    readonly matched: number;
-    readonly images: number;
-  },
-): RuleResult {
-  const words = `${hits} of ${images} images have a match at level ${rule.level}`;
-  if (rule.bound === 'point') return atMost(name, hits / images, rule.maxRate, words);
-  if (rule.bound === 'upper95') {
-    const { high } = clopperPearson(hits, images);
-    return atMost(name, high, rule.maxRate, `${words}; upper end of the 95 % interval`);
-  }
-  const level = input.calibration?.find((one) => one.level === rule.level);
-  if (level === undefined)
-    return invalid(
-      name,
-      `level ${rule.level} was not calibrated, so its rate cannot be corrected`,
-      rule.maxRate,
-    );
-  if (level.validation === null)
-    return invalid(name, level.reason ?? 'the calibration chose no cut', rule.maxRate);
-  const { planted, found, precision } = level.validation;
-  const { rate, interval } = correctedRate(
-    {
-      flagged: { successes: hits, trials: images },
-      recall: { successes: found, trials: planted },
-      // as many pseudo-reviews as copies were planted: the precision is no better known than that
-      falseAlarms: { kind: 'precision', successes: Math.round(precision * planted), trials: planted },
-    },
-    { rng: input.rng },
-  );
-  if (rate === null)
-    return invalid(name, 'the calibration found none of its copies, so no rate can be said', rule.maxRate);
-  return atMost(
-    name,
-    interval.high,
-    rule.maxRate,
-    `${words}; upper end after correction for recall ${(found / planted).toFixed(3)} and precision ${precision.toFixed(3)}`,
-  );
-}
-
 function classRules(input: GateInput): RuleResult[] {
   const rule = input.policy.classes;
   if (rule === undefined) return [];
@@ -324,8 +269,9 @@ function classRules(input: GateInput): RuleResult[] {
     ({ evidence }) => evidence.level === rule.level && meets(evidence, input.thresholds),
   );
   const classes = new Map<string, { hits: number; total: number }>();
-  for (const { side, label, degenerate, imageId } of input.items) {
+  for (const { side, label, degenerate, uncompared, imageId } of input.items) {
     if (side !== ('eval' satisfies Side) || label === null || degenerate) continue;
+    if (uncompared.includes(rule.level)) continue;
     const count = classes.get(label) ?? { hits: 0, total: 0 };
     classes.set(label, count);
     count.total += 1;
@@ -337,12 +283,19 @@ function classRules(input: GateInput): RuleResult[] {
   if (classes.size === 0) return [invalid('classes', 'the evaluation side has no labels', rule.maxRate)];
   if (large.length === 0) return [invalid('classes', `no class has ${rule.minImages} images`, rule.maxRate)];
   return large.map(([label, { hits, total }]) =>
-    unlessUnusable(
-      input,
-      'train-eval',
-      rateRule(input, { name: `classes/${label}`, rule, matched: hits, images: total }),
-      rule.level,
-    ),
+    ifCompared(input, {
+      type: 'train-eval',
+      level: rule.level,
+      judged: (more) =>
+        rateRule({
+          ...input,
+          name: `classes/${label}`,
+          rule,
+          // any of the open images may be of this class
+          matched: Math.min(total, hits + more),
+          images: total,
+        }),
+    }),
   );
 }
 

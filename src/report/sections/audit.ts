@@ -4,13 +4,13 @@ import type {
   AuditFacts,
   DetectionFacts,
   LevelFacts,
-  PairType,
   ScoreHistogram,
   SimilarityHistogram,
 } from '../input.ts';
 import { barChart } from '../charts/bars.ts';
 import { histogram } from '../charts/histogram.ts';
 import { formatCount, formatNumber, formatShare, plural } from '../number-format.ts';
+import { PAIR_TYPE_WORDS } from '../pair-type-words.ts';
 import { dataTable, numberColumn, textColumn } from '../table.ts';
 import { agreementMaps } from './agreement.ts';
 import { classPart } from './class-overlap.ts';
@@ -19,16 +19,6 @@ import { distancePart } from './distances.ts';
 import { pairGallery } from './pair-gallery.ts';
 import { pairReview } from './pair-review.ts';
 import { type Section, figureGrid } from './section.ts';
-
-/** As words, for tables and captions. */
-export const PAIR_TYPE_WORDS: Readonly<Record<PairType, string>> = {
-  'eval-train': 'evaluation and training',
-  'val-train': 'validation and training',
-  'eval-val': 'evaluation and validation',
-  'within-train': 'within training',
-  'within-val': 'within validation',
-  'within-eval': 'within evaluation',
-};
 
 export function auditSection(audit: AuditFacts): Section {
   return {
@@ -44,7 +34,7 @@ export function auditSection(audit: AuditFacts): Section {
             : null
         }
       </p>
-      ${levelTable(audit)} ${audit.detection.length === 0 ? null : detectionTable(audit)}
+      ${levelTable(audit)} ${boundNote(audit)} ${audit.detection.length === 0 ? null : detectionTable(audit)}
       ${figureGrid([
         overlapChart(audit),
         ...detectionCurves(audit),
@@ -67,11 +57,37 @@ function levelTable(audit: AuditFacts): SafeHtml {
       numberColumn('pairs', (level) => level.pairs, formatCount),
       numberColumn('images with a match', (level) => level.uniqueEval, formatCount),
       numberColumn('of', (level) => level.evalTotal, formatCount),
+      ...(audit.levels.some(({ uncompared }) => uncompared > 0)
+        ? [numberColumn<LevelFacts>('not compared', (level) => level.uncompared, formatCount)]
+        : []),
+      ...(audit.levels.some(({ open }) => open > 0)
+        ? [numberColumn<LevelFacts>('may match besides', (level) => level.open, formatCount)]
+        : []),
       numberColumn('rate', (level) => level.rate, formatShare),
       numberColumn('from', (level) => level.low, formatShare),
       numberColumn('to', (level) => level.high, formatShare),
     ],
   });
+}
+
+/** Which figures are lower bounds, and why. */
+function boundNote(audit: AuditFacts): SafeHtml | null {
+  const bounded = audit.levels.filter((one) => one.bounded !== 'no');
+  if (bounded.length === 0 && audit.listNotes.length === 0) return null;
+  const named = (bound: LevelFacts['bounded']): string =>
+    bounded
+      .filter((one) => one.bounded === bound)
+      .map((one) => `${one.level} (${PAIR_TYPE_WORDS[one.pairType]})`)
+      .join('; ');
+  const [pairs, images] = [named('pairs'), named('images')];
+  return html`<p class="prose">
+    ${
+      images === ''
+        ? null
+        : html`Images with a match are at least as many as counted, and upper ends are those of all that may
+          match besides: ${images}. `
+    }${pairs === '' ? null : html`Pairs are at least as many as counted: ${pairs}. `}${audit.listNotes.join(' ')}
+  </p>`;
 }
 
 function overlapChart(audit: AuditFacts): SafeHtml {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EvidencePair } from '../../../src/audit/evidence.ts';
 import { junitOf, sarifOf } from '../../../src/audit/gate/ci-reports.ts';
-import { type GateInput, judgeAudit } from '../../../src/audit/gate/judge.ts';
+import { type GateInput, judgeAudit, openKey } from '../../../src/audit/gate/judge.ts';
 import { policySchema } from '../../../src/audit/gate/policy.ts';
 import { type Waiver, sortWaivers } from '../../../src/audit/gate/waivers.ts';
 import { Rng } from '../../../src/core/rng.ts';
@@ -16,6 +16,7 @@ const item = (side: string, name: string, label: string | null = null) => ({
   side,
   label,
   degenerate: false,
+  uncompared: [] as string[],
 });
 const leak = (a: string, b: string): EvidencePair => ({
   type: 'train-eval',
@@ -51,7 +52,7 @@ const run = (text: string, over: Partial<GateInput> = {}, waivers: readonly Waiv
     canaries: { planted: 5, found: 5, missed: [] },
     calibration: null,
     distances: [],
-    unusable: {},
+    open: new Map(),
     rng: new Rng(1, 'gate'),
     ...over,
   });
@@ -89,19 +90,59 @@ describe('the gate', () => {
 
   it('is invalid while images of either side could not be compared at the level that it rules', () => {
     const rate = (limit: number) => `pairs: { train-eval: { maxRate: ${limit} } }`;
+    const without = (side: string, level: string) => ({
+      items: items.map((one) =>
+        one.side === side && ['t7', 't8', 't9', 'e7', 'e8', 'e9'].includes(one.name)
+          ? { ...one, uncompared: ['copy:x', level] }
+          : one,
+      ),
+    });
     for (const side of ['train', 'eval']) {
-      const unusable = { verified: { [side]: 3 } };
-      const result = run(rate(1), { unusable });
+      const some = without(side, 'verified');
+      const result = run(rate(1), some);
       expect(result.verdict).toBe('invalid');
       expect(ruleOf(result, 'pairs/train-eval/maxRate').detail).toBe(
         `3 ${side} images could not be compared at level verified`,
       );
-      expect(run('classes: { maxRate: 1 }', { unusable }).verdict).toBe('invalid');
+      expect(run('classes: { maxRate: 1 }', some).verdict).toBe('invalid');
       // what was found is enough to break it
-      expect(run(rate(0), { unusable }).verdict).toBe('violated');
+      expect(run(rate(0), some).verdict).toBe('violated');
     }
-    for (const unusable of [{ phash: { eval: 3 } }, { verified: { val: 3 } }, { verified: { eval: 0 } }])
-      expect(run(rate(1), { unusable }).verdict).toBe('pass');
+    for (const none of [without('eval', 'phash'), without('val', 'verified')])
+      expect(run(rate(1), none).verdict).toBe('pass');
+    // the rate is of those that were compared
+    expect(ruleOf(run(rate(0.02), without('eval', 'verified')), 'pairs/train-eval/maxRate')).toMatchObject({
+      verdict: 'violated',
+      measured: 2 / 97,
+    });
+  });
+
+  it('passes with pairs that nobody looked at only where they could not break the rule', () => {
+    const verdict = (text: string, more: number, type = 'train-eval') =>
+      run(text, { open: new Map([[openKey('verified', type), more]]) }).verdict;
+    const rate = (limit: number, bound = 'point') =>
+      `pairs: { train-eval: { maxRate: ${limit}, bound: ${bound} } }`;
+    // 2 of 100 were found: with 3 more, 0.05
+    expect([verdict(rate(0.05), 3), verdict(rate(0.049), 3), verdict(rate(0.01), 3)]).toEqual([
+      'pass',
+      'invalid',
+      'violated',
+    ]);
+    expect([verdict(rate(0.071, 'upper95'), 0), verdict(rate(0.071, 'upper95'), 1)]).toEqual([
+      'pass',
+      'invalid',
+    ]);
+    expect(verdict(rate(0.049), 3, 'train-val')).toBe('pass');
+    // each class must stand all of them: class a has 2 of 40, class b none of 60
+    expect([verdict('classes: { maxRate: 0.1 }', 2), verdict('classes: { maxRate: 0.1 }', 3)]).toEqual([
+      'pass',
+      'invalid',
+    ]);
+    const rule = ruleOf(
+      run(rate(0.049), { open: new Map([[openKey('verified', 'train-eval'), 3]]) }),
+      'pairs/train-eval/maxRate',
+    );
+    expect(rule.detail).toContain('3 more have pairs that were not compared at level verified');
   });
 
   it('is invalid when a planted copy was missed; a violation that was found stays one', () => {
