@@ -6,6 +6,7 @@ import type { Batch, BatchHead } from './batch.ts';
 import type { BatchLayout } from './batch-layout.ts';
 import { type BatchOrder, type PlannedBatch, rankShare } from './batch-order.ts';
 import type { BatchPlace } from './batch-places.ts';
+import type { BatchBuffer } from './buffer-pool.ts';
 import type { TargetCoding } from './job-protocol.ts';
 import type { Jobs } from './jobs.ts';
 import { PIXEL_BYTES, type PixelSize, type PixelsAs } from './pixel-options.ts';
@@ -128,14 +129,15 @@ export class BatchFiller {
   }
 
   /** @throws StillhouseError by policy. */
-  async fill(buffer: SharedArrayBuffer, step: number): Promise<FilledBatch> {
+  async fill(into: BatchBuffer, step: number): Promise<FilledBatch> {
+    const { buffer } = into;
     const share = this.#shareOf(step);
     const { masks } = share;
     for (const mask of masks) for (const one of mask) if (one === 0) this.#count('absent');
     const left = new Set<number>();
     // all of it ends, well or badly, before the buffer is used again
     const outcomes = await Promise.allSettled([
-      this.#readRows(buffer, share, left),
+      this.#readRows(into, share, left),
       this.#renderPixels(buffer, share, left),
     ]);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
@@ -200,7 +202,7 @@ export class BatchFiller {
   }
 
   /** Adds the slots that are to be left out to `left`. */
-  async #readRows(buffer: SharedArrayBuffer, share: Share, left: Set<number>): Promise<void> {
+  async #readRows(buffer: BatchBuffer, share: Share, left: Set<number>): Promise<void> {
     const { policy, spaces } = this.#input;
     const { masks } = share;
     const pixelRows = this.#pixelRowsOf(share);

@@ -1,4 +1,5 @@
 /** Where the tensors of one batch lie in its buffer: each begins at a multiple of 64 bytes. Pure. */
+import { CRC_SCRATCH_BYTES } from '../core/wasm/crc32-kernel.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
 import { BYTES_OF, type DeliveredAs } from './row-decoder.ts';
 
@@ -19,6 +20,8 @@ export interface BatchLayout {
   readonly pixelsAt: number;
   /** Byte of the first picture as it is stored, on its way through a transform. */
   readonly stagedAt: number;
+  /** Byte of what threads that check rows need to themselves, {@link CRC_SCRATCH_BYTES} each; -1 where no row is worth it. */
+  readonly scratchAt: number;
   readonly sizeBytes: number;
 }
 
@@ -32,9 +35,18 @@ export interface LayoutOptions {
   readonly pixelBytes: number;
   /** Of the largest one that is staged; 0 where none is. */
   readonly stagedBytes?: number;
+  /** That check rows, the caller's included; 0 where none is large enough for a kernel. */
+  readonly checking?: number;
 }
 
-export function batchLayout({ rows, shapes, as, pixelBytes, stagedBytes = 0 }: LayoutOptions): BatchLayout {
+export function batchLayout({
+  rows,
+  shapes,
+  as,
+  pixelBytes,
+  stagedBytes = 0,
+  checking = 0,
+}: LayoutOptions): BatchLayout {
   let end = 0;
   const targets = shapes.map((shape): TensorPlace => {
     const at = end;
@@ -43,6 +55,8 @@ export function batchLayout({ rows, shapes, as, pixelBytes, stagedBytes = 0 }: L
     return { at, rowBytes, shape };
   });
   const stagedAt = Math.ceil((end + rows * pixelBytes) / ALIGNMENT) * ALIGNMENT;
-  const sizeBytes = stagedBytes === 0 ? end + rows * pixelBytes : stagedAt + rows * stagedBytes;
-  return { targets, pixelsAt: end, stagedAt, sizeBytes };
+  const used = stagedBytes === 0 ? end + rows * pixelBytes : stagedAt + rows * stagedBytes;
+  const scratchAt = checking === 0 ? -1 : Math.ceil(used / ALIGNMENT) * ALIGNMENT;
+  const sizeBytes = checking === 0 ? used : scratchAt + checking * CRC_SCRATCH_BYTES;
+  return { targets, pixelsAt: end, stagedAt, scratchAt, sizeBytes };
 }

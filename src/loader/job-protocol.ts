@@ -11,6 +11,8 @@ export interface JobProtocol {
 
 /** What a thread is told when it starts. */
 export interface JobSetup {
+  /** Number of the thread; 0: the caller's. */
+  readonly thread: number;
   readonly spaces: readonly SpaceCoding[];
   /** Null where no pixels are asked for. */
   readonly pixels: PixelSetup | null;

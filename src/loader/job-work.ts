@@ -9,8 +9,8 @@ export type JobWork = {
   readonly [K in keyof JobProtocol]: (arg: JobProtocol[K]['arg']) => Promise<JobProtocol[K]['result']>;
 };
 
-export async function openJobWork({ spaces, pixels }: JobSetup): Promise<JobWork> {
-  const reader = new RowReader(await Promise.all(spaces.map(spaceRows)));
+export async function openJobWork({ thread, spaces, pixels }: JobSetup): Promise<JobWork> {
+  const reader = new RowReader(await Promise.all(spaces.map(spaceRows)), thread);
   const renderer = pixels === null ? null : new (await import('./pixel-job.ts')).PixelRenderer(pixels);
   return {
     rows: (job) => Promise.resolve(reader.run(job)),

@@ -9,13 +9,16 @@ import type { RowJob } from './row-job.ts';
 /** Nothing to read: its answer says that a thread is ready. */
 const NO_ROWS: RowJob = {
   buffer: new SharedArrayBuffer(0),
+  memory: null,
+  bufferId: -1,
+  scratchAt: -1,
   runs: new Float64Array(0),
   rows: new Float64Array(0),
 };
 
 export class Jobs {
   readonly #limit: number;
-  readonly #setup: JobSetup;
+  readonly #setup: Omit<JobSetup, 'thread'>;
   readonly #threads: Thread<JobProtocol>[] = [];
   readonly #idle: Thread<JobProtocol>[] = [];
   readonly #waiting: { resolve: (thread: Thread<JobProtocol>) => void; reject: (error: unknown) => void }[] =
@@ -29,7 +32,7 @@ export class Jobs {
   #closed = false;
 
   /** @param workers threads; started when there is work for them. 0: jobs run in the caller's thread. */
-  constructor(workers: number, setup: JobSetup) {
+  constructor(workers: number, setup: Omit<JobSetup, 'thread'>) {
     this.#limit = workers;
     this.#setup = setup;
   }
@@ -51,7 +54,7 @@ export class Jobs {
     this.#start();
     this.#assertAlive();
     if (this.#limit === 0 || (kind === 'rows' && this.#ready === 0))
-      return (await (this.#inline ??= openJobWork(this.#setup)))[kind](job);
+      return (await (this.#inline ??= openJobWork({ ...this.#setup, thread: 0 })))[kind](job);
     const thread = this.#idle.pop() ?? (await this.#nextIdle());
     try {
       return await thread.call(kind, job);
@@ -82,7 +85,7 @@ export class Jobs {
       const thread = new Thread<JobProtocol>({
         entry: compiledEntry('./loader-thread.ts', import.meta.url),
         name: `loader thread ${this.#threads.length + 1}`,
-        data: this.#setup,
+        data: { ...this.#setup, thread: this.#threads.length + 1 } satisfies JobSetup,
         keepsProcess: false,
       });
       this.#threads.push(thread);

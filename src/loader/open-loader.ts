@@ -12,6 +12,7 @@ import { writerNameOf } from '../cache/writer-name.ts';
 import { type Clock, machineClock } from '../core/clock.ts';
 import { StillhouseError } from '../core/failure.ts';
 import { runsFromSource } from '../core/threads/compiled-entry.ts';
+import { WORTH_BYTES } from '../core/wasm/crc32-kernel.ts';
 import { rowValuesOf } from '../format/tensor-part.ts';
 import type { BadRowAction, BadRowPolicy } from './bad-rows.ts';
 import { batchLayout } from './batch-layout.ts';
@@ -114,12 +115,17 @@ export async function openLoader<
       rowBytes: rowValuesOf(shapes[s]!) * BYTES_OF[as],
     });
   const pixels = pixelInput(options, plan, pixelSpaces);
+  const workers = options.workers ?? (runsFromSource(import.meta.url) ? 0 : 2);
+  const isWorthKernel = [...codings, ...(pixels?.codings ?? [])].some(
+    ({ storedBytes }) => storedBytes >= WORTH_BYTES,
+  );
   const layout = batchLayout({
     rows: batchSize / worldSize,
     shapes,
     as,
     pixelBytes: pixels?.largestBytes ?? 0,
     stagedBytes: pixels?.stagedBytes ?? 0,
+    checking: isWorthKernel ? workers + 1 : 0,
   });
   return new TargetLoader<Label, As, Pixels>({
     places,
@@ -144,7 +150,7 @@ export async function openLoader<
     rank,
     worldSize,
     policy,
-    workers: options.workers ?? (runsFromSource(import.meta.url) ? 0 : 2),
+    workers,
     buffers: buffersFor(layout.sizeBytes, options.memoryBytes),
     step: options.state === undefined ? 0 : stepOf(options.state, binding),
     excluded: tables.reduce((n, { keys }, d) => n + keys.length - usable[d]!.length, 0),

@@ -6,6 +6,7 @@ import { OpenFiles } from '../cache/open-files.ts';
 import { systemCodeOf } from '../core/failure.ts';
 import type { CommitFs } from '../store/commit-fs.ts';
 import type { BadRow } from './bad-rows.ts';
+import type { BatchBuffer } from './buffer-pool.ts';
 import type { SpaceCoding } from './job-protocol.ts';
 import type { Jobs } from './jobs.ts';
 import { READ_LIMITS, type RowNeed, planReads, withDescriptors } from './read-plan.ts';
@@ -22,6 +23,8 @@ export interface RowFetchInput {
   readonly tables: readonly RowTable[];
   /** Byte of the batch where the first row of each space goes. */
   readonly at: readonly number[];
+  /** Of the batch's buffer, see {@link BatchLayout.scratchAt}. */
+  readonly scratchAt: number;
   /** Threads that share the work; 0: the caller's. */
   readonly workers: number;
 }
@@ -60,7 +63,7 @@ export class RowFetch {
   }
 
   /** Returns the rows that could not be served; their places are zeroed. */
-  async read(buffer: SharedArrayBuffer, rows: readonly WantedRow[]): Promise<UnservedRow[]> {
+  async read(buffer: BatchBuffer, rows: readonly WantedRow[]): Promise<UnservedRow[]> {
     const needs = this.#needsOf(rows);
     const bad = await this.#readAll(buffer, needs);
     if (bad.length === 0) return bad;
@@ -141,7 +144,7 @@ export class RowFetch {
     });
   }
 
-  async #readAll(buffer: SharedArrayBuffer, needs: readonly Need[]): Promise<UnservedRow[]> {
+  async #readAll({ buffer, memory, id }: BatchBuffer, needs: readonly Need[]): Promise<UnservedRow[]> {
     const paths = new Map(needs.map(({ file, path }) => [file, path]));
     const { fs, workers } = this.#input;
     const held = new Map(
@@ -172,7 +175,14 @@ export class RowFetch {
             if (opened.status === 'rejected') throw new Error('internal: a run of a file that is not open');
             return opened.value.fd;
           });
-          const result = await this.#jobs.run('rows', { buffer, runs: descriptors, rows });
+          const result = await this.#jobs.run('rows', {
+            buffer,
+            memory,
+            bufferId: id,
+            scratchAt: this.#input.scratchAt,
+            runs: descriptors,
+            rows,
+          });
           this.counts.reads += result.reads;
           this.counts.bytesRead += result.bytesRead;
           const failed = new Map(result.bad.map(([i, reason, detail]) => [i, { reason, detail }]));

@@ -5,7 +5,12 @@
  */
 import { readSync, readvSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { CRC_SCRATCH_BYTES, RowChecksum } from '../core/wasm/crc32-kernel.ts';
+import type { SharedMemory } from '../core/wasm/kernels.ts';
 import type { RowDecoder } from './row-decoder.ts';
+
+/** Buffers whose kernel a thread keeps: more than a loader has, and not all that consumers keep. */
+const CHECKSUMS = 8;
 
 /** Numbers per row in {@link RowJob.rows}. */
 export const ROW_FIELDS = 6;
@@ -15,6 +20,12 @@ export const RUN_FIELDS = 2;
 /** Plain numbers in few objects: a job is cloned when it is sent to a thread. */
 export interface RowJob {
   readonly buffer: SharedArrayBuffer | ArrayBuffer;
+  /** The same bytes for the kernel that checks rows; null: they are checked without. */
+  readonly memory: SharedMemory | null;
+  /** Tells buffers apart. */
+  readonly bufferId: number;
+  /** Byte of the first thread's scratch. */
+  readonly scratchAt: number;
   /** [n, 2]: file descriptor, rows of the run. */
   readonly runs: Float64Array;
   /** [m, 6], run by run, ascending by offset: file offset, destination byte, crc32 or -1 if known good, space, dataset row, slot. */
@@ -44,9 +55,14 @@ export class RowReader {
   readonly #spaces: readonly SpaceRows[];
   /** Stored bytes on their way to a decoder, and gaps. */
   #scratch = new Uint8Array(0);
+  readonly #thread: number;
+  /** By buffer, the one that was used last behind. */
+  readonly #checksums = new Map<number, RowChecksum>();
 
-  constructor(spaces: readonly SpaceRows[]) {
+  /** @param thread 0: the caller's. */
+  constructor(spaces: readonly SpaceRows[], thread: number) {
     this.#spaces = spaces;
+    this.#thread = thread;
   }
 
   run(job: RowJob): RowResult {
@@ -74,6 +90,7 @@ export class RowReader {
     const { rows } = job;
     const start = rows[run.first * ROW_FIELDS]!;
     const pieces = this.#piecesOf(job, run);
+    const checksum = this.#checksumOf(job);
     let got = 0;
     try {
       got = readAll(run.fd, pieces, start);
@@ -89,11 +106,26 @@ export class RowReader {
       const end = rows[at]! - start + space.storedBytes;
       if (end > got)
         bad.push([run.first + i, 'short', `${Math.max(0, got - end + space.storedBytes)} bytes`]);
-      else if (rows[at + 2]! >= 0 && crc32(bytes) !== rows[at + 2]!)
+      else if (
+        rows[at + 2]! >= 0 &&
+        (checksum === null || space.decoder !== null
+          ? crc32(bytes)
+          : checksum.of(rows[at + 1]!, space.storedBytes)) !== rows[at + 2]!
+      )
         bad.push([run.first + i, 'damaged', 'another checksum']);
       else if (space.decoder !== null) space.decoder.decode(bytes, job.buffer, rows[at + 1]!);
     }
     return got;
+  }
+
+  #checksumOf({ memory, bufferId, scratchAt }: RowJob): RowChecksum | null {
+    if (memory === null) return null;
+    const known = this.#checksums.get(bufferId);
+    const checksum = known ?? new RowChecksum(memory, scratchAt + this.#thread * CRC_SCRATCH_BYTES);
+    this.#checksums.delete(bufferId);
+    this.#checksums.set(bufferId, checksum);
+    if (this.#checksums.size > CHECKSUMS) this.#checksums.delete(this.#checksums.keys().next().value!);
+    return checksum;
   }
 
   /** Row, gap, row, gap, ..., row: where each stretch of the file goes. Gaps share one place: nobody reads them. */

@@ -11,7 +11,7 @@ import type { SpaceId } from '../core/ids.ts';
 import type { CommitFs } from '../store/commit-fs.ts';
 import type { Batch } from './batch.ts';
 import { BatchFiller, type FillerInput, type LoaderCounts } from './batch-filler.ts';
-import { BufferPool } from './buffer-pool.ts';
+import { type BatchBuffer, BufferPool } from './buffer-pool.ts';
 import { Jobs } from './jobs.ts';
 import type { PixelCoding } from './job-protocol.ts';
 import type { PixelSetup } from './pixel-job.ts';
@@ -39,7 +39,7 @@ export interface LoaderInput extends FillerInput {
 const PREFETCH_BATCHES = 32;
 
 interface Filled<B> {
-  readonly buffer: SharedArrayBuffer;
+  readonly buffer: BatchBuffer;
   readonly batch: B;
   kept: boolean;
 }
@@ -69,8 +69,11 @@ export class TargetLoader<
     const pixelsAt = pixels?.isStaged === true ? layout.stagedAt : layout.pixelsAt;
     const at = [...layout.targets.map((place) => place.at), ...pixelCodings.map(() => pixelsAt)];
     this.#jobs = new Jobs(input.workers, { spaces, pixels: input.pixelSetup });
-    this.#pool = new BufferPool(input.layout.sizeBytes, input.buffers);
-    this.#fetch = new RowFetch({ ...input, spaces, at }, this.#jobs);
+    this.#pool = new BufferPool(layout.sizeBytes, {
+      limit: input.buffers,
+      forKernels: layout.scratchAt >= 0,
+    });
+    this.#fetch = new RowFetch({ ...input, spaces, at, scratchAt: layout.scratchAt }, this.#jobs);
     this.#filler = new BatchFiller(input, {
       jobs: this.#jobs,
       fetch: this.#fetch,

@@ -80,6 +80,7 @@ export const v128 = {
   store32: (offset: number): Code => vector(0x5a, 2, ...unsigned(offset), 0),
   and: vector(0x4e),
   or: vector(0x50),
+  xor: vector(0x51),
   /** first & mask | second & ~mask */
   select: vector(0x52),
   /** The two high 64-bit lanes, twice. */
