@@ -1,13 +1,17 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { type CheckOptions, checkTeacher, troubleIn } from '../../src/teachers/check.ts';
 import { checkPicture } from '../../src/teachers/check-picture.ts';
 import { loadTeacher } from '../../src/teachers/registry.ts';
 import { failing } from '../support/failing.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { type TinyOptions, tinyManifest, tinyOnnx } from '../support/tiny-teacher.ts';
+
+// files of one worker share their modules: this one needs its own, with the mock in them, and leaves none behind
+vi.hoisted(() => vi.resetModules());
+afterAll(() => void vi.resetModules());
 
 // as if the optional package were here: nothing runs on it
 vi.mock('../../src/teachers/tfjs-gpu.ts', () => ({
