@@ -22,6 +22,8 @@ export interface VerifyOptions {
   readonly decode: (row: ImageRow) => Promise<RgbImage>;
   /** Of images that were decoded before. */
   readonly thumbs?: ReadonlyMap<ImageId, GreyThumb>;
+  /** Told of each image that was decoded. */
+  readonly onThumb?: (id: ImageId, thumb: GreyThumb) => void;
   readonly workers: number;
   readonly signal: AbortSignal;
   readonly onProgress: (done: number, total: number) => void;
@@ -110,7 +112,11 @@ async function thumbsOf(ids: ReadonlySet<ImageId>, options: VerifyOptions): Prom
   let done = 0;
   const thumbs = await pLimit(options.workers).map(rows, async (row) => {
     options.signal.throwIfAborted();
-    const thumb = options.thumbs?.get(row.id) ?? greyThumbOf(greyPlaneOf(await options.decode(row)));
+    let thumb = options.thumbs?.get(row.id);
+    if (thumb === undefined) {
+      thumb = greyThumbOf(greyPlaneOf(await options.decode(row)));
+      options.onThumb?.(row.id, thumb);
+    }
     options.onProgress(++done, rows.length);
     return [row.id, thumb] as const;
   });

@@ -12,7 +12,12 @@ import { duplicateGroupOf } from './audit-evidence.ts';
 import { hashImages } from './audit-hashes.ts';
 import { centre } from './cached-spaces.ts';
 import { type LevelSource, otherDimension, sourcesOf } from './curate-embeddings.ts';
-import { type EvidenceFinder, type Uncompared, evidenceFinder } from './curate-evidence.ts';
+import {
+  type CandidateList,
+  type EvidenceFinder,
+  type Uncompared,
+  evidenceFinder,
+} from './curate-evidence.ts';
 import { type OpenDataset, decoderOf } from './dataset-access.ts';
 import type { Matrix } from './embedding-files.ts';
 
@@ -24,6 +29,8 @@ export interface AccessInput {
   readonly sources: readonly LevelSource[];
   /** Folders of stages that hashed the images before. */
   readonly hashedIn: readonly string[];
+  /** Most pairs of a hash level between two sides. */
+  readonly pairBudget: number;
 }
 
 export interface CurateAccess extends Pick<CurateInput, 'measure' | 'findEvidence' | 'features' | 'seeds'> {
@@ -33,6 +40,8 @@ export interface CurateAccess extends Pick<CurateInput, 'measure' | 'findEvidenc
   readonly hashesOutput: () => StageOutput;
   /** Of the evaluation sets, as far as evidence was searched. */
   readonly uncompared: () => Uncompared[];
+  /** How far the last search for evidence listed what it laid over each other; empty where no pixels were asked for. */
+  readonly candidates: () => readonly CandidateList[];
 }
 
 export function curateAccess(input: AccessInput, context: StageContext): CurateAccess {
@@ -42,6 +51,7 @@ export function curateAccess(input: AccessInput, context: StageContext): CurateA
   const evaluationRows = evaluations.flatMap(({ rows }) => rows);
   const sources = input.sources.map(loadedOnce);
   const uncompared = new Map<string, Uncompared>();
+  let candidates: readonly CandidateList[] = [];
   let hashed: Awaited<ReturnType<typeof hashImages>> | null = null;
   const hashes = () => {
     if (hashed === null) throw new Error('internal: evidence was asked for before the images were measured');
@@ -50,6 +60,7 @@ export function curateAccess(input: AccessInput, context: StageContext): CurateA
   const finderFor = (
     sets: readonly OpenDataset[],
     cuts: Pick<CuratePolicy, 'decontaminate' | 'deduplicate'>,
+    onCandidates?: (lists: readonly CandidateList[]) => void,
   ): EvidenceFinder => {
     let finder: EvidenceFinder | null = null;
     return async (rows) => {
@@ -66,6 +77,8 @@ export function curateAccess(input: AccessInput, context: StageContext): CurateA
         decode,
         workers,
         signal,
+        pairBudget: input.pairBudget,
+        onCandidates: (lists) => onCandidates?.(lists),
         onUncompared: (one) => uncompared.set(`${one.level} ${one.set}`, one),
       });
       return finder(rows);
@@ -93,7 +106,7 @@ export function curateAccess(input: AccessInput, context: StageContext): CurateA
         [...hashed.byId].flatMap(([id, { measures }]) => (measures === null ? [] : [[id, measures]])),
       );
     },
-    findEvidence: freshFinder(),
+    findEvidence: finderFor(evaluations, policy, (lists) => (candidates = lists)),
     freshFinder,
     features: async (level, rows, { centred }) => {
       const { dim, data } = await sourceOf(level).load(train);
@@ -122,6 +135,7 @@ export function curateAccess(input: AccessInput, context: StageContext): CurateA
     },
     hashesOutput: () => hashes().output,
     uncompared: () => [...uncompared.values()],
+    candidates: () => candidates,
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import type { EvidencePair, HashLevel, Threshold } from '../audit/evidence.ts';
 import { exactPairsAcross, exactPairsWithin } from '../audit/exact-pairs.ts';
-import { hashPairsAcross, hashPairsWithin } from '../audit/hash-pairs.ts';
+import { type HashList, hashPairsAcross, hashPairsWithin, isWhole } from '../audit/hash-pairs.ts';
 import { pairsAbove } from '../audit/neighbours/pairs-above.ts';
 import { teacherPairsAcross, teacherPairsWithin } from '../audit/teacher-pairs.ts';
 import type { ImageId } from '../core/ids.ts';
@@ -12,11 +12,10 @@ import type { FoundEvidence } from '../curate/curate.ts';
 import type { EvaluationEvidence } from '../curate/thresholds.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import type { RgbImage } from '../images/rgb-image.ts';
-import { sameImagePairs, verifiable } from './audit-evidence.ts';
 import { type ImageHashes, hashOf, variantsOf } from './audit-hashes.ts';
-import { verifiedPairs } from './audit-verify.ts';
 import { centre, zeroRows } from './cached-spaces.ts';
 import { type LevelSource, otherDimension } from './curate-embeddings.ts';
+import { pixelVerifier } from './curate-pixels.ts';
 import type { OpenDataset } from './dataset-access.ts';
 import type { Matrix } from './embedding-files.ts';
 
@@ -33,6 +32,10 @@ export interface EvidenceOptions {
   readonly signal: AbortSignal;
   /** Told once for each level and evaluation set with images that the level cannot compare: nothing is known of those. */
   readonly onUncompared: (uncompared: Uncompared) => void;
+  /** Most pairs of a hash level between two sides (audit/hash-pairs.ts). */
+  readonly pairBudget: number;
+  /** Told by each search whose thresholds ask for verified pixels. */
+  readonly onCandidates: (lists: readonly CandidateList[]) => void;
 }
 
 export interface Uncompared {
@@ -41,8 +44,16 @@ export interface Uncompared {
   readonly images: number;
 }
 
-/** Hashes propose what is laid over each other: within 10 bits, as in an audit. */
+/** Hashes propose what is laid over each other: within 10 bits, as in an audit, and as far as the pair budget goes. */
 const CANDIDATE_RADIUS = 10;
+
+/** How far a search listed the candidates of a verification, within the set or against an evaluation set. */
+export interface CandidateList extends Pick<HashList, 'level' | 'radius' | 'listedTo' | 'hubs'> {
+  /** Null within the set. */
+  readonly set: string | null;
+  /** Images of the second side, or of the set, with candidates that were not compared. */
+  readonly open: number;
+}
 
 /** Neighbours of one image per search; where there are more, the next search finds them. */
 const MOST_NEIGHBOURS = 64;
@@ -51,26 +62,30 @@ export type EvidenceFinder = (rows: readonly ImageRow[]) => Promise<FoundEvidenc
 
 export async function evidenceFinder(options: EvidenceOptions): Promise<EvidenceFinder> {
   const levels = await Promise.all(options.sources.map((source) => loadLevel(source, options)));
-  const verified = new Map<string, EvidencePair | null>();
+  const laidOver = pixelVerifier({
+    ...options,
+    rows: [...options.train.rows, ...options.evaluations.flatMap((set) => set.rows)],
+  });
+  const within = remembered((rows) =>
+    pixelLevelPairs(rows, rows, { ...options, thresholds: options.deduplicate, within: true }),
+  );
+  const across = options.evaluations.map((set) =>
+    remembered((rows) =>
+      pixelLevelPairs(rows, set.rows, { ...options, thresholds: options.decontaminate, within: false }),
+    ),
+  );
   return async (rows) => {
     options.signal.throwIfAborted();
-    const found = {
-      within: pixelLevelPairs(rows, rows, { ...options, thresholds: options.deduplicate, within: true }),
-      across: options.evaluations.map((set) =>
-        pixelLevelPairs(rows, set.rows, { ...options, thresholds: options.decontaminate, within: false }),
-      ),
-    };
+    const near = { within: within(rows), across: across.map((search) => search(rows)) };
+    const found = { within: [...near.within.pairs], across: near.across.map(({ pairs }) => [...pairs]) };
     const unusable = new Map<ImageId, string>();
     for (const level of levels) await addLevel(level, { rows, options, found, unusable });
-    const evaluationRows = options.evaluations.flatMap((set) => set.rows);
-    const laidOver = async (pairs: EvidencePair[], thresholds: readonly Threshold[]) => {
-      if (!thresholds.some(({ level }) => level === 'verified')) return pairs;
-      return [
-        ...pairs,
-        ...sameImagePairs(pairs),
-        ...(await verify(pairs, [...rows, ...evaluationRows], { options, thresholds, verified })),
-      ];
-    };
+    options.onCandidates([
+      ...candidatesOf(null, near.within.lists, options.deduplicate),
+      ...near.across.flatMap(({ lists }, i) =>
+        candidatesOf(options.evaluations[i]!.from, lists, options.decontaminate),
+      ),
+    ]);
     const evaluations: EvaluationEvidence[] = [];
     for (const [i, set] of options.evaluations.entries())
       evaluations.push({ set: set.from, pairs: await laidOver(found.across[i]!, options.decontaminate) });
@@ -78,19 +93,65 @@ export async function evidenceFinder(options: EvidenceOptions): Promise<Evidence
   };
 }
 
+const asksForPixels = (thresholds: readonly Threshold[]): boolean =>
+  thresholds.some(({ level }) => level === 'verified');
+
+function candidatesOf(
+  set: string | null,
+  lists: readonly HashList[],
+  thresholds: readonly Threshold[],
+): CandidateList[] {
+  if (!asksForPixels(thresholds)) return [];
+  return lists.map(({ level, radius, listedTo, hubs, open }) => ({
+    ...{ set, level, radius, listedTo, hubs },
+    open: open.size,
+  }));
+}
+
+interface PixelLevelPairs {
+  readonly pairs: readonly EvidencePair[];
+  readonly lists: readonly HashList[];
+  /** Nothing was cut off, so that the pairs of some of these images are among these. */
+  readonly isWhole: boolean;
+}
+
+/** A search of fewer images than the last one needs none where that one found everything. */
+function remembered(
+  search: (rows: readonly ImageRow[]) => PixelLevelPairs,
+): (rows: readonly ImageRow[]) => PixelLevelPairs {
+  let last: (PixelLevelPairs & { readonly ids: ReadonlySet<ImageId> }) | null = null;
+  return (rows) => {
+    const ids = new Set(rows.map(({ id }) => id));
+    const known = last;
+    const isPart = known !== null && known.isWhole && rows.every(({ id }) => known.ids.has(id));
+    const found = isPart
+      ? {
+          ...known,
+          pairs: known.pairs.filter(({ type, a, b }) => ids.has(a) && (type === 'train-eval' || ids.has(b))),
+        }
+      : search(rows);
+    last = { ...found, ids };
+    return found;
+  };
+}
+
 interface PixelLevels {
   readonly hashes: ReadonlyMap<ImageId, ImageHashes>;
   readonly thresholds: readonly Threshold[];
+  readonly pairBudget: number;
   readonly within: boolean;
 }
+
+/** More exact pairs than this may be a spanning set of them (audit/exact-pairs.ts). */
+const MOST_EXACT = 10_000;
 
 /** Byte, pixel and hash evidence, as far as the thresholds, or the candidates of a verification, need it. */
 function pixelLevelPairs(
   rows: readonly ImageRow[],
   others: readonly ImageRow[],
-  { hashes, thresholds, within }: PixelLevels,
-): EvidencePair[] {
-  const verify = thresholds.some(({ level }) => level === 'verified');
+  { hashes, thresholds, pairBudget: budget, within }: PixelLevels,
+): PixelLevelPairs {
+  const verify = asksForPixels(thresholds);
   const wanted = (level: Threshold['level']): boolean => thresholds.some((one) => one.level === level);
   const keyed = (level: 'byte' | 'pixel', list: readonly ImageRow[]) =>
     list.map(({ id }) => ({ id, key: level === 'byte' ? id : hashes.get(id)!.pixelDigest }));
@@ -112,9 +173,13 @@ function pixelLevelPairs(
   const hashed = (list: readonly ImageRow[]) =>
     list.map(({ id }) => ({ id, hash: hashOf(hashes.get(id)!), variants: variantsOf(hashes.get(id)!) }));
   const near = within
-    ? hashPairsWithin({ type: 'within-train', images: hashed(rows), radius })
-    : hashPairsAcross({ train: hashed(rows), evaluation: hashed(others), radius });
-  return [...exact, ...near.pairs];
+    ? hashPairsWithin({ type: 'within-train', images: hashed(rows), radius, budget })
+    : hashPairsAcross({ train: hashed(rows), evaluation: hashed(others), radius, budget });
+  return {
+    pairs: [...exact, ...near.pairs],
+    lists: near.lists,
+    isWhole: exact.length <= MOST_EXACT && near.lists.every(isWhole),
+  };
 }
 
 interface LoadedLevel {
@@ -185,7 +250,8 @@ async function addLevel(loaded: LoadedLevel, { rows, options, found, unusable }:
       base,
       excludeSelf: true,
     });
-    found.within.push(...teacherPairsWithin({ level, type: 'within-train', pairs, ids }));
+    for (const pair of teacherPairsWithin({ level, type: 'within-train', pairs, ids }))
+      found.within.push(pair);
   }
   for (const [i, data] of evaluations.entries()) {
     options.signal.throwIfAborted();
@@ -199,7 +265,8 @@ async function addLevel(loaded: LoadedLevel, { rows, options, found, unusable }:
       queryCount: evalIds.length,
       base,
     });
-    found.across[i]!.push(...teacherPairsAcross({ level, pairs, trainIds: ids, evalIds }));
+    for (const pair of teacherPairsAcross({ level, pairs, trainIds: ids, evalIds }))
+      found.across[i]!.push(pair);
   }
 }
 
@@ -211,36 +278,4 @@ function rowsOf({ dim, train, place }: LoadedLevel, rows: readonly ImageRow[]): 
     out.set(train.data.subarray(at, at + dim), i * dim);
   });
   return out;
-}
-
-interface Verification {
-  readonly options: EvidenceOptions;
-  readonly thresholds: readonly Threshold[];
-  /** What was laid over each other before; null for pairs that do not agree. */
-  readonly verified: Map<string, EvidencePair | null>;
-}
-
-async function verify(
-  pairs: readonly EvidencePair[],
-  rows: readonly ImageRow[],
-  { options, thresholds, verified }: Verification,
-): Promise<EvidencePair[]> {
-  const candidates = verifiable(pairs);
-  const keyOf = ({ type, a, b }: EvidencePair): string => `${type} ${a} ${b}`;
-  const fresh = candidates.filter((pair) => !verified.has(keyOf(pair)));
-  const ncc = Math.min(...thresholds.flatMap((one) => ('minNcc' in one ? [one.minNcc] : [])));
-  for (const pair of fresh) verified.set(keyOf(pair), null);
-  const { decode, workers, signal } = options;
-  for (const pair of await verifiedPairs({
-    candidates: fresh,
-    rows,
-    decode,
-    workers,
-    signal,
-    floor: { ncc },
-    onProgress: () => undefined,
-  }))
-    verified.set(keyOf(pair), pair);
-  const keys = [...new Set(candidates.map(keyOf))].sort();
-  return keys.flatMap((key) => verified.get(key) ?? []);
 }

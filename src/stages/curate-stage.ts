@@ -3,6 +3,7 @@
  * evidence, so it needs no audit; one that ran on the same images only spares it the decoding.
  */
 import { z } from 'zod';
+import { DEFAULT_PAIR_BUDGET } from '../audit/hash-pairs.ts';
 import { PERCEPTUAL_HASH_VERSION } from '../audit/perceptual-hash.ts';
 import type { Json } from '../core/canonical-json.ts';
 import { digestOf } from '../core/digest.ts';
@@ -29,6 +30,7 @@ import {
   listedImages,
   removedBefore,
 } from './curate-tables.ts';
+import type { CandidateList } from './curate-evidence.ts';
 import { type OpenDataset, openDataset, upstreamOf } from './dataset-access.ts';
 import { writeDatasetOutput } from './dataset-output.ts';
 import { fileDigests } from './embedding-files.ts';
@@ -49,6 +51,8 @@ const params = curatePolicySchema.extend({
   copy: z.array(z.string()).default([]),
   /** Embeddings computed elsewhere. */
   embeddingFiles: z.array(curateEmbeddingsSchema).default([]),
+  /** Most pairs of a hash level that one search lists between two sets, as in the stage `audit`. */
+  pairBudget: z.int().min(0).default(DEFAULT_PAIR_BUDGET),
 });
 type CurateParams = z.infer<typeof params>;
 
@@ -60,7 +64,7 @@ interface CuratePlan extends AccessInput {
 
 const stage: Stage<CurateParams, CuratePlan> = {
   name: 'curate',
-  version: 2,
+  version: 3,
   params,
   inputs: ({ train, eval: evaluations, seeds, audit, embeddings }) => [
     ...new Set([train, ...evaluations, seeds, audit, embeddings].filter((id) => id !== undefined)),
@@ -105,6 +109,7 @@ async function plan(params: CurateParams, inputs: Inputs, context: StageContext)
     evaluations,
     seeds: params.seeds === undefined ? null : await openDataset(inputs, params.seeds),
     sources,
+    pairBudget: params.pairBudget,
     removedBefore: await removedBefore(inputs.get(params.train)!),
     hashedIn: params.audit === undefined ? [] : [upstreamOf(inputs, params.audit, ['audit']).folder],
   };
@@ -137,6 +142,8 @@ async function execute(plan: CuratePlan, context: StageContext) {
     context.events.note(
       `${images} images of ${set} have no usable embedding of ${level}: copies of them are not found by it`,
     );
+  for (const open of access.candidates().filter((one) => one.open > 0))
+    context.events.note(candidateNote(open));
   if (curation.kept.length === 0) context.events.note(nothingLeft(curation));
   await checkPostCondition(curation, { ...input, findEvidence: access.freshFinder() });
   const split =
@@ -151,7 +158,11 @@ async function execute(plan: CuratePlan, context: StageContext) {
     ...relocatedHeader(train.header, train.places, context.folder),
     name: train.header.name.endsWith('.curated') ? train.header.name : `${train.header.name}.curated`,
   };
-  const record = { ...recordOf(plan, curation, split), uncompared: access.uncompared() };
+  const record = {
+    ...recordOf(plan, curation, split),
+    uncompared: access.uncompared(),
+    candidates: access.candidates(),
+  };
   const outputs = [
     await writeDatasetOutput(context.folder, header, rows, {
       by: `stillhouse ${record.stillhouse}, ${record.code.stage} ${record.code.version}`,
@@ -188,6 +199,7 @@ async function execute(plan: CuratePlan, context: StageContext) {
       groups: { count: curation.groups.length },
       labelConflicts: curation.labelConflicts,
       searches: curation.searches,
+      candidates: access.candidates(),
       steps: curation.counts.steps,
       split: split?.parts,
       copies: curation.kept.reduce((sum, { copies }) => sum + copies, 0),
@@ -253,6 +265,17 @@ export async function checkPostCondition({ kept, ledger }: Curation, input: Cura
     got: `${again.ledger.length} images; the first: ${first!.reason}, ${first!.detail}`,
     next: 'this is a defect, or an image changed during the run: run it again, and report it if it stays',
   });
+}
+
+/** What a cut of `verified` did not look at: it holds for the candidates that were compared, and is no more than that. */
+function candidateNote({ set, level, radius, listedTo, open }: CandidateList): string {
+  const where = set === null ? 'within the set' : `against ${set}`;
+  const far =
+    listedTo < 0 ? 'only the nearest of each image' : `all pairs within ${listedTo} of ${radius} bits`;
+  return (
+    `verified pixels ${where}: ${far} by ${level} were compared in the last search, and ${open} images have more; ` +
+    'raise pairBudget to compare those'
+  );
 }
 
 /** An answer all the same: an audit of a set with itself ends here, and its report is wanted. */

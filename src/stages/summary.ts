@@ -94,6 +94,7 @@ export function summaryOf(result: RunResult): Record<string, Json> {
       seen: curate.outcome.seen,
       kept: curate.outcome.kept,
       rejected: { ...curate.outcome.rejected },
+      ...candidateFigures(curate),
     };
   const [statistics] = stagesNamed(result, 'statistics');
   if (statistics) summary['statistics'] = statistics.outcome.facts;
@@ -102,6 +103,12 @@ export function summaryOf(result: RunResult): Record<string, Json> {
   const [evaluate] = stagesNamed(result, 'evaluate');
   if (evaluate) Object.assign(summary, evaluationFigures(evaluate));
   return summary;
+}
+
+/** How far the last search of a curation compared pixels, where its policy asks for that. */
+function candidateFigures({ outcome }: StageResult): { candidates?: Json } {
+  const { candidates } = z.looseObject({ candidates: z.array(z.json()) }).parse(outcome.facts);
+  return candidates.length === 0 ? {} : { candidates: candidates };
 }
 
 function imagesPerSplit(result: RunResult): Json {

@@ -8,13 +8,15 @@ import { curate } from '../../src/curate/curate.ts';
 import { readDataset } from '../../src/images/dataset-manifest.ts';
 import { checkPostCondition } from '../../src/stages/curate-stage.ts';
 import { CURATE_LEDGER_COLUMNS } from '../../src/stages/curate-tables.ts';
+import { Rng } from '../../src/core/rng.ts';
+import type { CandidateList } from '../../src/stages/curate-evidence.ts';
 import type { PipelineFile } from '../../src/run/pipeline.ts';
 import { rowOf } from '../audit/sample-images.ts';
 import { curateInput } from '../curate/curation-input.ts';
 import { copyEmoji, emojiNames } from '../support/emoji-folder.ts';
 import { failing } from '../support/failing.ts';
 import { suiteFolder } from '../support/temp-folder.ts';
-import { type SmallRun, countsOf, digestsOf, smallRun } from './small-run.ts';
+import { type SmallRun, countsOf, digestsOf, ranIn, smallRun } from './small-run.ts';
 
 type Stages = PipelineFile['stages'];
 const index = (id: string, dataset: string): Stages[number] => ({ id, stage: 'index', with: { dataset } });
@@ -140,24 +142,74 @@ describe('the curate stage', () => {
   it('gives the same bytes whatever the order of the list and the number of workers', async () => {
     const run = await smallRun(folder(), [...SETS, curateStage()]);
     const { rows } = await readDataset(join(run.result.folder, 'train-images'));
-    const list = (order: typeof rows) =>
-      ['path,label', ...order.map(({ uri, label }) => `train/${uri},${label}`)].join('\n');
-    const digests = [];
-    for (const [name, order, workers] of [
-      ['forward', rows, 1],
-      ['backward', [...rows].reverse(), 4],
-    ] as const) {
-      await writeFile(join(folder(), `${name}.csv`), list(order));
-      const stages = [index('train-images', `${name}.csv`), ...SETS.slice(1), curateStage()];
-      const other = await smallRun(folder(), stages, 3, workers);
-      // the dataset's header and the sources of the ledger name the list
-      digests.push(
-        Object.entries(digestsOf(other)).filter(([key]) => /^curate\.(kept|hashes)/.test(key)),
-        (await readDataset(join(other.result.folder, 'curate'))).digest,
-        (await ledgerOf(other)).map(({ imageId, reason, detail }) => [imageId, reason, detail]),
+    const { rows: bench } = await readDataset(join(run.result.folder, 'bench-a'));
+    const write = (set: string, order: typeof rows) =>
+      writeFile(
+        join(folder(), `${set}.csv`),
+        ['path,label', ...order.map(({ uri, label }) => `${set}/${uri},${label ?? ''}`)].join('\n'),
       );
+    const stages = [
+      index('train-images', 'train.csv'),
+      index('bench-a', 'bench-a.csv'),
+      SETS[2]!,
+      curateStage({
+        decontaminate: [
+          { level: 'phash', maxDistance: 8 },
+          { level: 'verified', minNcc: 0.9 },
+        ],
+        deduplicate: [
+          { level: 'dhash', maxDistance: 12 },
+          { level: 'verified', minNcc: 0.9 },
+        ],
+        // so small that of equally near pairs some are left out
+        pairBudget: 3,
+        balance: { kind: 'equal-share', total: 9 },
+        split: { shares: { train: 2, val: 1 } },
+      }),
+    ];
+    const found = [];
+    for (const [seed, workers] of [
+      [0, 1],
+      [1, 4],
+      [2, 2],
+    ] as const) {
+      const rng = new Rng(seed, 'order');
+      // the lists keep their names: the outputs name them
+      await write('train', rng.shuffled(rows));
+      await write('bench-a', rng.shuffled(bench));
+      await rm(join(run.result.folder, 'curate'), { recursive: true, force: true });
+      const other = await smallRun(folder(), stages, 3, workers);
+      expect(ranIn(other)).toEqual(expect.arrayContaining(['train-images', 'bench-a', 'curate']));
+      const files = Object.entries(digestsOf(other)).filter(([key]) => key.startsWith('curate.'));
+      expect(files.map(([key]) => key).sort()).toEqual([
+        'curate.curation',
+        'curate.dataset',
+        'curate.hashes',
+        'curate.kept',
+        'curate.ledger',
+      ]);
+      found.push(files);
     }
-    expect(digests.slice(0, 3)).toEqual(digests.slice(3));
+    expect(found[1]).toEqual(found[0]);
+    expect(found[2]).toEqual(found[0]);
+  });
+
+  it('compares what a budget of pairs allows, the nearest of each image at least, and says how far that goes', async () => {
+    const cut = [{ level: 'verified', minNcc: 0.95 }];
+    const policy = { decontaminate: cut, deduplicate: cut, pairBudget: 0 };
+    const run = await smallRun(folder(), [...SETS, curateStage(policy)]);
+    expect(await reasonsByFile(run)).toMatchObject({
+      'leak-a.jpg': 'matches-evaluation',
+      'leak-b.png': 'matches-evaluation',
+      'smaller.jpg': 'near-duplicate',
+    });
+    const record = await readFile(join(run.result.folder, 'curate', 'curation.json'), 'utf8');
+    const { candidates } = JSON.parse(record) as { candidates: CandidateList[] };
+    expect(candidates.map(({ set, level, radius }) => [set, level, radius])).toEqual(
+      [null, 'bench-a', 'bench-b'].flatMap((set) => ['phash', 'dhash'].map((level) => [set, level, 10])),
+    );
+    expect(candidates.some(({ listedTo }) => listedTo < 10)).toBe(true);
+    expect(run.summary['curate']).toMatchObject({ candidates });
   });
 
   it('finds a copy of the very file, which has no pixels to lay over, by a policy of verified alone', async () => {
