@@ -74,6 +74,33 @@ describe('the difference of two audits', () => {
     );
   });
 
+  it('tells values that were measured anew, also where no verdict changed', () => {
+    const of = (cosine: number, measured: number): AuditRecord => ({
+      items: [
+        { imageId: id(1), side: 'train', name: 'a.png' },
+        { imageId: id(2), side: 'eval', name: 'b.png' },
+      ],
+      pairs: [
+        { type: 'train-eval', a: id(1), b: id(2), evidence: { level: 'teacher:t', cosine, rank: 1 } },
+        { type: 'train-eval', a: id(1), b: id(2), evidence: { level: 'pixel' } },
+      ],
+      thresholds: [{ level: 'pixel' }, { level: 'teacher:t', minCosine: 0.85 }],
+      rates: [],
+      distances: [],
+      gate: { verdict: 'pass', rules: [{ rule: 'r', verdict: 'pass', measured }] },
+    });
+    const diff = diffAudits(of(0.9, 1), of(0.91, 2));
+    expect(diff.isSame).toBe(false);
+    expect(diff.pairs).toMatchObject({ changes: [], counts: [{ stayed: 1, changed: 0, remeasured: 1 }] });
+    expect(diff.gate).toMatchObject({ rules: [], remeasured: ['r'] });
+    // below its cut it is listed all the same
+    expect(diffAudits(of(0.1, 1), of(0.2, 1)).isSame).toBe(false);
+    expect(diffAudits(of(0.9, 1), of(0.9, 2)).isSame).toBe(false);
+    const [byPixel, byTeacher] = [of(0.9, 1), of(0.9, 1)];
+    // the order of the rows is no evidence
+    expect(diffAudits(byPixel, { ...byTeacher, pairs: [...byTeacher.pairs].reverse() }).isSame).toBe(true);
+  });
+
   it('balances: what was before stayed or vanished, what is after stayed or appeared, each for one cause', () => {
     fc.assert(
       fc.property(record, record, (before, after) => {

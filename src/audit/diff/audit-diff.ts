@@ -48,6 +48,8 @@ export interface GateChange {
     readonly before: string | null;
     readonly after: string | null;
   }[];
+  /** Rules with one verdict and another measured value. */
+  readonly remeasured: readonly string[];
 }
 
 export interface AuditDiff {
@@ -89,9 +91,10 @@ export function diffAudits(before: AuditRecord, after: AuditRecord): AuditDiff {
   const cuts = changedCuts(before, after);
   const isSame =
     pairs.changes.length + cuts.length === 0 &&
+    pairs.counts.every(({ remeasured }) => remeasured === 0) &&
     images.every(({ appeared, vanished }) => appeared + vanished === 0) &&
     [...rates, ...distances].every((one) => JSON.stringify(one.before) === JSON.stringify(one.after)) &&
-    (gate === null || (gate.before === gate.after && gate.rules.length === 0));
+    (gate === null || (gate.before === gate.after && gate.rules.length + gate.remeasured.length === 0));
   return { images, pairs, rates, distances, gate, cuts, isSame };
 }
 
@@ -158,10 +161,16 @@ const distanceOf = ({ value, low, high, relative }: AuditDistance): DistanceChan
 
 function gateChange(before: AuditRecord, after: AuditRecord): GateChange | null {
   if (before.gate === null && after.gate === null) return null;
+  const rules = joined(before.gate?.rules ?? [], after.gate?.rules ?? [], ({ rule }) => [rule]);
   return {
     before: before.gate?.verdict ?? null,
     after: after.gate?.verdict ?? null,
-    rules: joined(before.gate?.rules ?? [], after.gate?.rules ?? [], ({ rule }) => [rule])
+    remeasured: rules.flatMap(({ key, was, is }) =>
+      was !== null && is !== null && was.verdict === is.verdict && was.measured !== is.measured
+        ? [key[0]!]
+        : [],
+    ),
+    rules: rules
       .map(({ key, was, is }) => ({
         rule: key[0]!,
         before: was?.verdict ?? null,

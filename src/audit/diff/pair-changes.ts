@@ -1,4 +1,5 @@
 /** Which matching pairs appeared, vanished, or changed their strongest evidence between two audits, and why. */
+import { canonicalJson } from '../../core/canonical-json.ts';
 import { type EvidencePair, PAIR_TYPES, type PairType, SIDES_OF, meets } from '../evidence.ts';
 import type { AuditRecord } from './audit-record.ts';
 
@@ -26,6 +27,8 @@ export interface PairCounts {
   readonly after: number;
   readonly stayed: number;
   readonly changed: number;
+  /** Pairs that both list, matching or not, with other evidence: a distance, a correlation or a cosine that moved, or a level more or less. */
+  readonly remeasured: number;
   readonly appeared: { readonly images: number; readonly evidence: number };
   readonly vanished: { readonly images: number; readonly evidence: number };
 }
@@ -39,13 +42,16 @@ export interface PairDiff {
 export function pairDiff(before: AuditRecord, after: AuditRecord): PairDiff {
   const [old, now] = [verdictsOf(before), verdictsOf(after)];
   const [had, has] = [placesOf(before), placesOf(after)];
+  const remeasured = remeasuredPairs(before, after);
   const changes: PairChange[] = [];
   const counts = PAIR_TYPES.flatMap((type): PairCounts[] => {
     const [mine, theirs] = [old.get(type), now.get(type)];
-    if (mine === undefined && theirs === undefined) return [];
+    const moved = remeasured.get(type) ?? 0;
+    if (mine === undefined && theirs === undefined && moved === 0) return [];
     const count = {
       stayed: 0,
       changed: 0,
+      remeasured: moved,
       appeared: { images: 0, evidence: 0 },
       vanished: { images: 0, evidence: 0 },
     };
@@ -80,6 +86,29 @@ function verdictsOf({ pairs, thresholds }: AuditRecord): Map<PairType, Map<strin
     if (rank(verdict) < rank(verdicts.get(key) ?? 'none')) verdicts.set(key, verdict);
   }
   return byType;
+}
+
+/** By type, how many pairs that both audits list have other evidence in one than in the other. */
+function remeasuredPairs(before: AuditRecord, after: AuditRecord): Map<PairType, number> {
+  const old = evidenceOf(before);
+  const counts = new Map<PairType, number>();
+  for (const [key, { type, evidence }] of evidenceOf(after)) {
+    const was = old.get(key);
+    if (was !== undefined && was.evidence.sort().join() !== evidence.sort().join())
+      counts.set(type, (counts.get(type) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function evidenceOf({ pairs }: AuditRecord): Map<string, { type: PairType; evidence: string[] }> {
+  const byPair = new Map<string, { type: PairType; evidence: string[] }>();
+  for (const { type, a, b, evidence } of pairs) {
+    const key = `${type} ${a} ${b}`;
+    const known = byPair.get(key);
+    if (known) known.evidence.push(canonicalJson({ ...evidence }));
+    else byPair.set(key, { type, evidence: [canonicalJson({ ...evidence })] });
+  }
+  return byPair;
 }
 
 function verdictOf({ evidence: { level } }: EvidencePair): PairVerdict {

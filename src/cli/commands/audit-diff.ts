@@ -68,17 +68,19 @@ function textOf(diff: AuditDiff): string {
           'after',
           'stayed',
           'other verdict',
+          'measured anew',
           'new image',
           'new evidence',
           'image gone',
           'evidence gone',
         ],
-        diff.pairs.counts.map(({ type, before, after, stayed, changed, appeared, vanished }) => [
+        diff.pairs.counts.map(({ type, before, after, stayed, changed, remeasured, appeared, vanished }) => [
           type,
           before,
           after,
           stayed,
           changed,
+          remeasured,
           appeared.images,
           appeared.evidence,
           vanished.images,
@@ -116,6 +118,7 @@ function textOf(diff: AuditDiff): string {
         ...diff.gate.rules.map(
           ({ rule, before, after }) => `  ${rule}: ${before ?? 'none'} -> ${after ?? 'none'}`,
         ),
+        ...diff.gate.remeasured.map((rule) => `  ${rule}: measured anew, one verdict`),
       ].join('\n'),
     );
   const { changes } = diff.pairs;
