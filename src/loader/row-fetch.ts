@@ -3,8 +3,8 @@
  * touched first. What a local copy of a remote part got wrong is fetched once more.
  */
 import { OpenFiles } from '../cache/open-files.ts';
-import { systemCodeOf } from '../core/failure.ts';
-import type { CommitFs } from '../store/commit-fs.ts';
+import { isStillhouseError, systemCodeOf } from '../core/failure.ts';
+import { type CommitFs, asStoreFailure } from '../store/commit-fs.ts';
 import type { BadRow } from './bad-rows.ts';
 import type { BatchBuffer } from './buffer-pool.ts';
 import type { SpaceCoding } from './job-protocol.ts';
@@ -62,7 +62,10 @@ export class RowFetch {
     this.#verified = input.tables.map(({ parts }) => parts.map(({ layout }) => new Uint8Array(layout.rows)));
   }
 
-  /** Returns the rows that could not be served; their places are zeroed. */
+  /**
+   * Returns the rows that could not be served; their places are zeroed.
+   * @throws StillhouseError environment when a part cannot be opened for a reason that lies in no part: no policy covers that.
+   */
   async read(buffer: BatchBuffer, rows: readonly WantedRow[]): Promise<UnservedRow[]> {
     const needs = this.#needsOf(rows);
     const bad = await this.#readAll(buffer, needs);
@@ -160,8 +163,7 @@ export class RowFetch {
       const open = needs.filter(({ file, slot, space, row, path }) => {
         const opened = held.get(file)!;
         if (opened.status === 'fulfilled') return true;
-        const reason = systemCodeOf(opened.reason) === 'ENOENT' ? 'gone' : 'unreadable';
-        bad.push({ slot, space, row, path, reason, detail: String(opened.reason) });
+        bad.push({ slot, space, row, path, ...openingTrouble(opened.reason, path) });
         return false;
       });
       const jobs = planReads(
@@ -198,4 +200,17 @@ export class RowFetch {
       for (const outcome of held.values()) if (outcome.status === 'fulfilled') await outcome.value.release();
     }
   }
+}
+
+/**
+ * What is wrong with a part that could not be opened.
+ * @throws StillhouseError when it is not the part: a store that is out of reach, no more descriptors, no permission.
+ */
+function openingTrouble(error: unknown, path: string): Pick<BadRow, 'reason' | 'detail'> {
+  const detail = error instanceof Error ? error.message : String(error);
+  if (isStillhouseError(error, 'integrity')) return { reason: 'damaged', detail: error.failure.what };
+  const code = systemCodeOf(error);
+  if (code === 'ENOENT') return { reason: 'gone', detail };
+  if (code === 'EIO') return { reason: 'unreadable', detail };
+  throw asStoreFailure(error, path);
 }

@@ -1,5 +1,6 @@
 /** Machines that share one cache in an object store, for tests: a folder stands for the store. */
 import { digestInName } from '../../src/cache/copied-files.ts';
+import { StillhouseError } from '../../src/core/failure.ts';
 import type { CommitFs } from '../../src/store/commit-fs.ts';
 import { folderStore } from '../../src/store/folder-store.ts';
 import { objectFs } from '../../src/store/object-fs.ts';
@@ -19,16 +20,29 @@ export async function machine(
   return { root, replica, fs: objectFs({ store, root, replica }) };
 }
 
-/** A store in a folder that counts its calls; the nth can be made to fail. */
+const NEVER = (call: string): boolean => call === '';
+
+/** As the S3 store says it, after its own tries. */
+const outOfReach = (where: string): StillhouseError =>
+  new StillhouseError({
+    kind: 'environment',
+    what: 'the object store is out of reach',
+    where,
+    next: 'try again',
+  });
+
+/** A store in a folder that counts its calls; the nth can be made to fail, or every one that `isDown` says. */
 export async function countedStore() {
   const folder = await tempFolder();
   const inner = folderStore(folder);
   const calls: string[] = [];
-  const state = { failAt: 0 };
+  const state = { failAt: 0, isDown: NEVER };
   const counted =
     <A extends [string, ...unknown[]], R>(name: string, call: (...args: A) => Promise<R>) =>
     (...args: A): Promise<R> => {
-      calls.push(`${name} ${args[0]}`);
+      const told = `${name} ${args[0]}`;
+      calls.push(told);
+      if (state.isDown(told)) return Promise.reject(outOfReach(told));
       return calls.length === state.failAt ? Promise.reject(systemError('EIO')) : call(...args);
     };
   const store: ObjectStore = {

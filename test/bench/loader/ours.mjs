@@ -22,15 +22,21 @@ const loader = await openLoader({
 let firstMs = null;
 let firstBytes = 0;
 const rates = [];
+const steady = [];
 for (let epoch = 0; epoch < epochs; epoch++) {
   const epochStarted = performance.now();
   let bytes = 0;
+  // as the peers are measured: from the moment that the epoch's first batch is there
+  let [beganMs, beganBytes] = [epochStarted, null];
   for await (const { teachers } of loader) {
     for (const { summary, spatial } of Object.values(teachers))
       bytes += summary.data.byteLength + spatial.data.byteLength;
+    if (beganBytes === null) [beganMs, beganBytes] = [performance.now(), bytes];
     if (firstMs === null) [firstMs, firstBytes] = [performance.now() - started, bytes];
   }
-  rates.push(bytes / 1e6 / (performance.now() - epochStarted));
+  const endedMs = performance.now();
+  rates.push(bytes / 1e6 / (endedMs - epochStarted));
+  steady.push((bytes - beganBytes) / 1e6 / (endedMs - beganMs));
 }
 const { bytesRead, bytesDelivered, bytesDecoded, reads } = loader.counts;
 await loader.close();
@@ -40,6 +46,7 @@ console.log(
     first_batch_bytes: firstBytes,
     catalogue_ms: openedMs,
     gb_per_s: rates,
+    steady_gb_per_s: steady,
     // every delivered byte is copied once by the kernel, and once more where a codec is undone
     copies_per_byte: (bytesRead + bytesDecoded) / bytesDelivered,
     reads,
