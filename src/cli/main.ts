@@ -29,6 +29,8 @@ try {
   await buildProgram({ signal: controller.signal, command: resume }).parseAsync(process.argv);
 } catch (error) {
   process.exitCode = report(error);
+  // everything is put away; what a reader of ours never took must not keep the process
+  if (controller.signal.aborted) process.stderr.write('', () => process.exit());
 }
 
 function report(raw: unknown): number {

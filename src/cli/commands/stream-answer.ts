@@ -60,17 +60,20 @@ export async function streamBatches(
           pixels: { as: 'u8', size: pixels, from: oneOf('--pixels-from', PIXEL_SOURCES, options.pixelsFrom) },
         }),
   });
-  const sink = options.listen === undefined ? stdoutSink() : await listen(options.listen, signal);
+  const sink = options.listen === undefined ? stdoutSink(signal) : await listen(options.listen, signal);
+  const from = options.from ?? loader.state().step;
+  // a batch that was not written whole is due again
+  let standing: LoaderState = { ...loader.state(), step: from };
   try {
-    const from = options.from ?? loader.state().step;
     const batches = loader.batches(from, options.epochs * loader.batchesPerEpoch);
-    for await (const { pieces } of arrowBatches(batches)) {
+    for await (const { step, pieces } of arrowBatches(batches)) {
       await sink.write(pieces);
+      standing = { ...standing, step: step + 1 };
       signal.throwIfAborted();
     }
+    standing = loader.state();
   } finally {
-    if (options.state !== undefined)
-      await writeAtomic(resolve(options.state), JSON.stringify(loader.state()));
+    if (options.state !== undefined) await writeAtomic(resolve(options.state), JSON.stringify(standing));
     await sink.end();
     await loader.close();
   }
@@ -116,17 +119,25 @@ interface Sink {
   end(): Promise<void>;
 }
 
-function stdoutSink(): Sink {
+function stdoutSink(signal: AbortSignal): Sink {
   if (process.stdout.isTTY)
     throw usage('stream', 'stdout that is a pipe or a file, or --listen', 'a terminal');
-  return { write: (pieces) => writeAll(process.stdout, pieces), end: () => Promise.resolve() };
+  return { write: (pieces) => writeAll(process.stdout, pieces, signal), end: () => Promise.resolve() };
 }
 
-async function writeAll(out: Writable, pieces: readonly Uint8Array[]): Promise<void> {
+/** @throws the signal's reason, also while a reader takes nothing. */
+async function writeAll(out: Writable, pieces: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
   for (const piece of pieces)
-    await new Promise<void>((done, failed) =>
-      out.write(piece, (error) => (error == null ? done() : failed(error))),
-    );
+    await new Promise<void>((done, failed) => {
+      const stop = (): void => failed(signal.reason as Error);
+      signal.addEventListener('abort', stop, { once: true });
+      out.write(piece, (error) => {
+        signal.removeEventListener('abort', stop);
+        if (error == null) done();
+        else failed(error);
+      });
+    });
 }
 
 /** Waits for one reader. */
@@ -150,8 +161,10 @@ async function listen(place: string, signal: AbortSignal): Promise<Sink> {
   // a reader that goes away is told of where its next bytes are due
   socket.on('error', () => undefined);
   return {
-    write: (pieces) => writeAll(socket, pieces),
+    write: (pieces) => writeAll(socket, pieces, signal),
     end: async () => {
+      // a reader that takes nothing would never see the end
+      if (signal.aborted) socket.destroy();
       await new Promise<void>((done) => (socket.destroyed ? done() : socket.end(done)));
       await closed(server);
     },
