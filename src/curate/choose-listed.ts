@@ -37,30 +37,32 @@ export interface ListInput {
  * @throws StillhouseError bad-input for an entry that matches no image, with the nearest that exists.
  */
 export function chooseListed({ rows, include, exclude, removedBefore = [] }: ListInput): StepResult {
-  const known = [...rows, ...removedBefore];
-  const includes = include.map((entry) => matcherOf(entry, known));
-  const excludes = exclude.map((entry) => matcherOf(entry, known));
+  const [includes, excludes] = [new ListMatcher(include), new ListMatcher(exclude)];
   const kept: ImageRow[] = [];
   const rejected: CurateLedgerRow[] = [];
   for (const row of rows) {
-    const excludedBy = excludes.find(({ matches }) => matches(row));
-    if (excludedBy !== undefined)
+    const isIncluded = includes.firstMatch(row) !== null;
+    const excludedBy = excludes.firstMatch(row);
+    if (excludedBy !== null) {
+      const text = textOf(excludedBy);
       rejected.push(
-        rejection(row, {
-          reason: 'excluded',
-          detail: `on the exclude list by ${excludedBy.text}`,
-          threshold: excludedBy.text,
-        }),
+        rejection(row, { reason: 'excluded', detail: `on the exclude list by ${text}`, threshold: text }),
       );
-    else if (includes.length > 0 && !includes.some(({ matches }) => matches(row)))
+    } else if (include.length > 0 && !isIncluded)
       rejected.push(
         rejection(row, {
           reason: 'not-included',
-          detail: `none of the ${includes.length} entries of the include list matches`,
+          detail: `none of the ${include.length} entries of the include list matches`,
         }),
       );
     else kept.push(row);
   }
+  for (const image of removedBefore) {
+    includes.firstMatch(image);
+    excludes.firstMatch(image);
+  }
+  const unmatched = includes.unmatched()[0] ?? excludes.unmatched()[0];
+  if (unmatched !== undefined) throw matchesNothing(unmatched, [...rows, ...removedBefore]);
   return { kept, rejected };
 }
 
@@ -86,14 +88,64 @@ export function chooseLicensed(rows: readonly ImageRow[], policy: LicencePolicy)
   };
 }
 
-interface Matcher {
-  readonly text: string;
-  readonly matches: (image: ListedImage) => boolean;
+const ID_PREFIX = 8;
+
+/**
+ * A list that is looked at once for each image, however many entries it has: ids by their first digits, sources and plain paths by their
+ * names, and only globs one by one. Remembers which entries matched anything.
+ */
+class ListMatcher {
+  readonly #entries: readonly ListEntry[];
+  readonly #byIdPrefix = new Map<string, number[]>();
+  readonly #bySource = new Map<string, number[]>();
+  readonly #byPath = new Map<string, number[]>();
+  readonly #globs: { readonly at: number; readonly pattern: RegExp }[] = [];
+  readonly #isMatched: boolean[];
+
+  constructor(entries: readonly ListEntry[]) {
+    this.#entries = entries;
+    this.#isMatched = entries.map(() => false);
+    entries.forEach((entry, at) => {
+      if ('id' in entry) addTo(this.#byIdPrefix, entry.id.slice(0, ID_PREFIX), at);
+      else if ('source' in entry) addTo(this.#bySource, entry.source, at);
+      else if (/[*?]/.test(entry.path)) this.#globs.push({ at, pattern: globToRegExp(entry.path) });
+      else addTo(this.#byPath, entry.path, at);
+    });
+  }
+
+  /** The first entry of the list that matches. */
+  firstMatch(image: ListedImage): ListEntry | null {
+    const ids = (this.#byIdPrefix.get(image.id.slice(0, ID_PREFIX)) ?? []).filter((at) => {
+      const entry = this.#entries[at]!;
+      return 'id' in entry && image.id.startsWith(entry.id);
+    });
+    const found = [...ids, ...(this.#bySource.get(image.source) ?? [])];
+    if (this.#byPath.size + this.#globs.length > 0) {
+      const path = pathOf(image);
+      found.push(...(this.#byPath.get(path) ?? []));
+      for (const { at, pattern } of this.#globs) if (pattern.test(path)) found.push(at);
+    }
+    for (const at of found) this.#isMatched[at] = true;
+    return found.length === 0 ? null : this.#entries[Math.min(...found)]!;
+  }
+
+  unmatched(): ListEntry[] {
+    return this.#entries.filter((_, at) => !this.#isMatched[at]);
+  }
 }
 
-function matcherOf(entry: ListEntry, known: readonly ListedImage[]): Matcher {
-  const matcher = bareMatcherOf(entry);
-  if (known.some(matcher.matches)) return matcher;
+function addTo(places: Map<string, number[]>, key: string, at: number): void {
+  const known = places.get(key);
+  if (known) known.push(at);
+  else places.set(key, [at]);
+}
+
+function textOf(entry: ListEntry): string {
+  if ('id' in entry) return `id ${entry.id}`;
+  return 'source' in entry ? `source ${entry.source}` : `path ${entry.path}`;
+}
+
+function matchesNothing(entry: ListEntry, known: readonly ListedImage[]): StillhouseError {
   const [wanted, names] =
     'id' in entry
       ? [entry.id, known.map(({ id }) => id.slice(0, entry.id.length))]
@@ -101,22 +153,14 @@ function matcherOf(entry: ListEntry, known: readonly ListedImage[]): Matcher {
         ? [entry.source, known.map(({ source }) => source)]
         : [entry.path, known.map(pathOf)];
   const near = nearestNames(wanted, new Set(names), 1)[0];
-  throw new StillhouseError({
+  return new StillhouseError({
     kind: 'bad-input',
     what: 'an entry of an include or exclude list matches no image',
-    where: matcher.text,
+    where: textOf(entry),
     wanted: 'an image id or its beginning, a glob over paths, or the name of a source',
     got: near === undefined ? 'a set without images' : `nothing like it; the nearest: ${near}`,
     next: 'correct or remove the entry',
   });
-}
-
-function bareMatcherOf(entry: ListEntry): Matcher {
-  if ('id' in entry) return { text: `id ${entry.id}`, matches: ({ id }) => id.startsWith(entry.id) };
-  if ('source' in entry)
-    return { text: `source ${entry.source}`, matches: ({ source }) => source === entry.source };
-  const glob = globToRegExp(entry.path);
-  return { text: `path ${entry.path}`, matches: (image) => glob.test(pathOf(image)) };
 }
 
 /** The path as a person writes it; bytes that are no UTF-8 show as replacement characters. */

@@ -39,6 +39,30 @@ describe('chooseListed', () => {
     ]);
   });
 
+  it('names the first of the entries that exclude an image, whatever their kinds', () => {
+    const entries: ListEntry[] = [
+      { source: 'web' },
+      { id: idOf('cats/deep/b').slice(0, 12) },
+      { path: 'cats/deep/b.png' },
+      { path: '**/b.png' },
+    ];
+    for (const [first, ...rest] of entries.map((_, i) => [...entries.slice(i), ...entries.slice(0, i)])) {
+      const { rejected } = chooseListed({ rows, include: [], exclude: [first!, ...rest] });
+      const [[kind, name]] = Object.entries(first!) as [[string, string]];
+      expect(rejected.map(({ threshold }) => threshold)).toEqual([`${kind} ${name}`]);
+    }
+  });
+
+  it('looks at a list of ids once for each image', () => {
+    const many = Array.from({ length: 20_000 }, (_, i) => rowOf(`m${i}`));
+    const exclude = many.slice(0, 19_999).map(({ id }): ListEntry => ({ id }));
+    const started = process.cpuUsage().user;
+    const { kept } = chooseListed({ rows: many, include: [], exclude });
+    // entry by entry these are 200 million comparisons and several seconds
+    expect(process.cpuUsage().user - started).toBeLessThan(1_500_000);
+    expect(kept.map(({ name }) => name)).toEqual(['m19999']);
+  });
+
   it('takes the characters of a path for themselves', () => {
     const odd = rowOf('a(1)+[b]');
     const { kept } = chooseListed({ rows: [odd], include: [{ path: 'a(1)+[b].png' }], exclude: [] });
