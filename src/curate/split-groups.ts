@@ -1,18 +1,20 @@
 /**
  * Splits into parts that share no group of near-duplicates, with every class in each part as far as the groups allow
- * (audit-and-curation.md §5.9): the largest group first, each to the part that lacks its classes most.
+ * (audit-and-curation.md §5.9): the largest group first, each to the part that lacks its classes most. Where that misses exact sizes
+ * that were asked for, a search says how many groups of each size go where (fit-group-sizes.ts), and classes decide which.
  */
 import { StillhouseError } from '../core/failure.ts';
 import type { ImageId } from '../core/ids.ts';
 import type { ImageRow } from '../images/image-row.ts';
 import { drawOrder } from './draw-order.ts';
+import { fitGroupSizes } from './fit-group-sizes.ts';
 import { byText } from './keep-best.ts';
 import { largestRemainder } from './largest-remainder.ts';
 
 export type SplitParts =
   /** Proportions on any scale; groups may make the sizes miss them. */
   | { readonly shares: Readonly<Record<string, number>> }
-  /** Images of each part, exactly; `rest` names the part that takes all others. */
+  /** Images of each part, exactly or not at all; `rest` names the part that takes all others. */
   | { readonly sizes: Readonly<Record<string, number>>; readonly rest?: string };
 
 export interface SplitInput {
@@ -40,7 +42,8 @@ export interface Split {
 
 /**
  * Independent of the order of the rows.
- * @throws StillhouseError bad-input when sizes ask for more images than there are, or leave some over, or groups do not fit them.
+ * @throws StillhouseError bad-input when sizes ask for more images than there are, or leave some over, or groups do not fit
+ * them, or no way to fit them was found among those that were tried; which of the two, it says.
  */
 export function splitGroups({ rows, parts, groupOf, byClass, seed }: SplitInput): Split {
   const wanted = wantedSizes(parts, rows.length);
@@ -56,17 +59,64 @@ export function splitGroups({ rows, parts, groupOf, byClass, seed }: SplitInput)
   const ordered = drawOrder([...groups.values()], ([first]) => `split ${first!.id}`, seed).sort(
     (x, y) => y.length - x.length,
   );
-  const states = wanted.map(([name, size]) => ({
+  const share = { ordered, wanted, classSizes, classOf, total: rows.length };
+  let split = assign(share, null);
+  const missed = split.parts.find((part) => part.images !== part.wanted);
+  if ('sizes' in parts && missed !== undefined) {
+    const counts = countBy(ordered, ({ length }) => String(length));
+    const sizes = [...counts].map(([size, count]) => ({ size: Number(size), count }));
+    const quotas = fitGroupSizes(
+      sizes,
+      wanted.map(([, size]) => size),
+    );
+    if (quotas === 'none' || quotas === 'unknown')
+      throw refused(
+        quotas === 'none'
+          ? 'groups that must stay together do not fit the sizes of a split'
+          : 'no way was found to fit groups that must stay together into the sizes of a split',
+        wanted.map(([name, size]) => `${size} images in "${name}"`).join(', '),
+        `groups of ${sizes
+          .map(({ size }) => size)
+          .sort((x, y) => y - x)
+          .slice(0, 5)
+          .join(', ')} images, the largest first`,
+        'give shares instead of sizes, choose other sizes, or join fewer images (keepTogether)',
+      );
+    const place = new Map(sizes.sort((x, y) => y.size - x.size).map(({ size }, i) => [size, i]));
+    split = assign(share, (size) => quotas[place.get(size)!]!);
+  }
+  return { ...split, groups: ordered.filter(({ length }) => length > 1).length };
+}
+
+interface Share {
+  /** Groups, the largest first. */
+  readonly ordered: readonly (readonly ImageRow[])[];
+  readonly wanted: readonly (readonly [string, number])[];
+  readonly classSizes: ReadonlyMap<string, number>;
+  readonly classOf: (row: ImageRow) => string;
+  readonly total: number;
+}
+
+/** @param quotaOf how many groups of a size each part still takes, counted down here; null: wherever there is room */
+function assign(
+  { ordered, wanted, classSizes, classOf, total }: Share,
+  quotaOf: ((size: number) => number[]) | null,
+): Omit<Split, 'groups'> {
+  const states = wanted.map(([name, size], at) => ({
+    at,
     name,
     size,
     left: size,
     // of each class, how many this part still lacks
-    lacks: new Map([...classSizes].map(([key, count]) => [key, (size * count) / Math.max(1, rows.length)])),
+    lacks: new Map([...classSizes].map(([key, count]) => [key, (size * count) / Math.max(1, total)])),
   }));
   const partOf = new Map<ImageId, string>();
   for (const group of ordered) {
     const inClasses = countBy(group, classOf);
-    const fitting = states.filter(({ left }) => left >= group.length);
+    const quota = quotaOf?.(group.length);
+    const fitting = states.filter(({ at, left }) =>
+      quota === undefined ? left >= group.length : quota[at]! > 0,
+    );
     const lackOf = ({ lacks }: (typeof states)[number]): number =>
       [...inClasses].reduce((sum, [key, count]) => sum + count * lacks.get(key)!, 0);
     // where it fits nowhere, it does the least harm where most is left
@@ -74,20 +124,15 @@ export function splitGroups({ rows, parts, groupOf, byClass, seed }: SplitInput)
       fitting.length > 0
         ? fitting.reduce((so, state) => (lackOf(state) > lackOf(so) ? state : so))
         : states.reduce((so, state) => (state.left > so.left ? state : so));
+    if (quota !== undefined) quota[chosen.at]! -= 1;
     chosen.left -= group.length;
     for (const [key, count] of inClasses) chosen.lacks.set(key, chosen.lacks.get(key)! - count);
     for (const { id } of group) partOf.set(id, chosen.name);
   }
-  const result = states.map(({ name, size, left }) => ({ name, wanted: size, images: size - left }));
-  const missed = result.find((part) => part.images !== part.wanted);
-  if ('sizes' in parts && missed !== undefined)
-    throw refused(
-      'groups that must stay together do not fit the sizes of a split',
-      `${missed.wanted} images in "${missed.name}"`,
-      `${missed.images}; the largest group has ${ordered[0]!.length}`,
-      'give shares instead of sizes, choose other sizes, or join fewer images (keepTogether)',
-    );
-  return { partOf, parts: result, groups: ordered.filter(({ length }) => length > 1).length };
+  return {
+    partOf,
+    parts: states.map(({ name, size, left }) => ({ name, wanted: size, images: size - left })),
+  };
 }
 
 function wantedSizes(parts: SplitParts, total: number): [string, number][] {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fitGroupSizes } from '../../src/curate/fit-group-sizes.ts';
 import { largestRemainder } from '../../src/curate/largest-remainder.ts';
 import { type SplitInput, splitGroups } from '../../src/curate/split-groups.ts';
 import { rowOf } from '../audit/sample-images.ts';
@@ -90,6 +91,69 @@ describe('splitGroups', () => {
       ['train', 20],
       ['val', 7],
     ]);
+  });
+
+  it('has exact sizes wherever groups allow them, also where the largest group first would miss them', () => {
+    // 3 to the larger part leaves no 2 + 2 for it
+    const sizes = [3, 2, 2];
+    const groupOfAll = sizes.flatMap((size, group) => Array.from({ length: size }, () => `g${group}`));
+    const rows = rowsOf(7);
+    const place = new Map(rows.map(({ id }, i) => [id as string, i]));
+    const groupOf = (id: string): string => groupOfAll[place.get(id)!]!;
+    const { parts } = split({ rows, groupOf, parts: { sizes: { val: 3, train: 4 } } });
+    expect(parts.map(({ name, images }) => [name, images])).toEqual([
+      ['train', 4],
+      ['val', 3],
+    ]);
+  });
+
+  it('fits group sizes into parts exactly when a plain search over all assignments does', () => {
+    const plain = (sizes: readonly number[], left: readonly number[]): boolean =>
+      sizes.length === 0
+        ? left.every((room) => room === 0)
+        : left.some(
+            (room, i) =>
+              room >= sizes[0]! &&
+              plain(
+                sizes.slice(1),
+                left.map((other, j) => (j === i ? other - sizes[0]! : other)),
+              ),
+          );
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 7 }),
+        fc.array(fc.nat(20), { minLength: 1, maxLength: 2 }),
+        (list, cuts) => {
+          const total = list.reduce((a, b) => a + b, 0);
+          const ends = [...cuts.map((cut) => Math.min(cut, total)).sort((x, y) => x - y), total];
+          const parts = ends.map((end, i) => end - (ends[i - 1] ?? 0));
+          const distinct = [...new Set(list)].sort((x, y) => y - x);
+          const sizes = distinct.map((size) => ({ size, count: list.filter((one) => one === size).length }));
+          const found = fitGroupSizes(sizes, parts);
+          if (!plain(list, parts)) {
+            expect(found).toBe('none');
+            return;
+          }
+          if (typeof found === 'string') throw new Error(`${found} for ${list.join()} in ${parts.join()}`);
+          expect(found.map((shares) => shares.reduce((a, b) => a + b, 0))).toEqual(
+            sizes.map(({ count }) => count),
+          );
+          expect(
+            parts.map((_, i) => found.reduce((sum, shares, k) => sum + shares[i]! * distinct[k]!, 0)),
+          ).toEqual(parts);
+        },
+      ),
+    );
+    expect(
+      fitGroupSizes(
+        [
+          { size: 2, count: 5 },
+          { size: 3, count: 4 },
+        ],
+        [11, 11],
+        1,
+      ),
+    ).toBe('unknown');
   });
 
   it.each<[string, Partial<SplitInput>]>([
