@@ -73,6 +73,8 @@ export type PairType =
 export interface AuditFacts {
   /** Strongest evidence first. */
   readonly levels: readonly LevelFacts[];
+  /** Digest of what the audit found; '' where it is not known. */
+  readonly digest: string;
   /** Sentences about pairs that were not all listed. */
   readonly listNotes: readonly string[];
   /** The level that the opening sentence quotes; by default the first one of type `eval-train`. */

@@ -6,10 +6,20 @@
  * dies with the content.
  */
 
-/** `pairs`: {type, a, b} in the order of review. Decisions are 'leak' or a waiver's fields; every change can be undone. */
+/** `audit`: digest of the audit that the page shows, '' where it is not known. `pairs`: {type, a, b} in the order of review. Decisions are 'leak' or a waiver's fields; every change can be undone. */
 export const REVIEW_BOOK = `
-  const reviewBook = (pairs) => {
+  const reviewBook = (pairs, audit = '') => {
     const keyOf = (pair) => pair.type + ' ' + pair.a + ' ' + pair.b;
+    const isText = (value) => typeof value === 'string' && value !== '';
+    const isDay = (value) => isText(value) && /^\\d{4}-\\d{2}-\\d{2}$/.test(value);
+    // the first field that the gate would not take, or null
+    const faultOf = (waiver) => {
+      if (waiver === null || typeof waiver !== 'object') return 'fields';
+      for (const name of ['a', 'b']) if (!/^[0-9a-f]{64}$/.test(String(waiver[name]))) return name;
+      for (const name of ['type', 'judgement', 'reviewer', 'reason']) if (!isText(waiver[name])) return name;
+      if (!isDay(waiver.date)) return 'date';
+      return waiver.expires === undefined || isDay(waiver.expires) ? null : 'expires';
+    };
     const known = new Set(pairs.map(keyOf));
     let decided = new Map();
     const earlier = [];
@@ -38,16 +48,34 @@ export const REVIEW_BOOK = `
       },
       count: (kind) => [...decided.values()].filter((one) => one.kind === kind).length,
       left: () => [...known].filter((key) => !decided.has(key)).length,
-      // waivers of an earlier file are kept, also for pairs that this page does not show
-      load: (file) => {
+      // waivers of an earlier file are kept, also for pairs that this page does not show; what is none changes nothing. The gate tells
+      // stale ones: this page does not know all images of the audit
+      load: (text) => {
+        let file;
+        try {
+          file = JSON.parse(text);
+        } catch {
+          return { error: 'this file is no JSON' };
+        }
+        if (file === null || typeof file !== 'object' || file.version !== 1 || !Array.isArray(file.waivers))
+          return { error: 'this is no waiver file of version 1' };
+        for (const [index, waiver] of file.waivers.entries()) {
+          const wrong = faultOf(waiver);
+          if (wrong !== null) return { error: 'waiver ' + (index + 1) + ' of this file has no usable ' + wrong };
+        }
         const next = new Map(decided);
         for (const waiver of file.waivers) next.set(keyOf(waiver), { kind: 'waived', waiver });
         earlier.push(decided);
         decided = next;
-        return file.waivers.length;
+        return {
+          read: file.waivers.length,
+          shown: file.waivers.filter((waiver) => known.has(keyOf(waiver))).length,
+          otherAudit: file.audit !== undefined && audit !== '' && file.audit !== audit,
+        };
       },
       file: () => ({
         version: 1,
+        ...(audit === '' ? {} : { audit }),
         waivers: [...decided]
           .filter((one) => one[1].kind === 'waived')
           .sort((x, y) => (x[0] < y[0] ? -1 : 1))
@@ -70,7 +98,7 @@ export const REVIEW_PAGE = `
     }
     // what few levels flag comes first: there a look teaches most
     const pairs = [...groups.values()].sort((x, y) => x.items.length - y.items.length);
-    const book = reviewBook(pairs);
+    const book = reviewBook(pairs, review.dataset.audit);
     const part = (name) => review.querySelector('[data-part=' + name + ']');
     const field = (name) => review.querySelector('[name=' + name + ']');
     const day = (later) => {
@@ -86,13 +114,15 @@ export const REVIEW_PAGE = `
       return decision.kind === 'leak' ? 'a leak' : 'waived: ' + decision.waiver.judgement + ', ' + decision.waiver.reason;
     };
     const say = (text) => { part('status').textContent = text; };
+    if (pairs.length === 0) say('no pair on this page can be waived');
     const show = () => {
+      part('counts').textContent =
+        book.count('waived') + ' waived, ' + book.count('leak') + ' leaks, ' + book.left() + ' to review';
       const pair = pairs[at];
+      if (pair === undefined) return;
       part('pair').replaceChildren(...[...pair.items[0].children].map((child) => child.cloneNode(true)));
       part('evidence').textContent = pair.items.map((item) => item.dataset.evidence).join('; ');
       part('place').textContent = at + 1 + ' of ' + pairs.length + ', ' + pair.type + ': ' + wordsOf(pair);
-      part('counts').textContent =
-        book.count('waived') + ' waived, ' + book.count('leak') + ' leaks, ' + book.left() + ' to review';
       for (const other of pairs)
         for (const item of other.items) {
           item.querySelector('.decision').textContent = book.of(other) === null ? '' : wordsOf(other);
@@ -111,10 +141,12 @@ export const REVIEW_PAGE = `
       next: () => step(1),
       back: () => step(-1),
       leak: () => {
+        if (pairs.length === 0) return;
         book.leak(pairs[at]);
         onward('kept as a leak');
       },
       waive: () => {
+        if (pairs.length === 0) return;
         const fields = { date: day(0) };
         for (const name of ['reviewer', 'reason', 'judgement', 'expires']) fields[name] = field(name).value;
         const lacking = book.waive(pairs[at], fields);
@@ -152,11 +184,12 @@ export const REVIEW_PAGE = `
     field('earlier').addEventListener('change', async (event) => {
       const [file] = event.target.files;
       if (file === undefined) return;
-      try {
-        say(book.load(JSON.parse(await file.text())) + ' waivers read');
-      } catch {
-        say('this is no waivers.json');
-      }
+      const loaded = book.load(await file.text());
+      say(
+        loaded.error ??
+          loaded.read + ' waivers read, ' + loaded.shown + ' of them for pairs on this page' +
+          (loaded.otherAudit ? '; they were made for another audit, and the gate refuses those whose images are gone' : ''),
+      );
       show();
     });
     for (const [index, pair] of pairs.entries())

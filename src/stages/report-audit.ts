@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { EvidenceLevel } from '../audit/evidence.ts';
 import type { z } from 'zod';
+import { digestOf } from '../core/digest.ts';
 import { readParquet } from '../format/parquet-table.ts';
 import type { AgreementFacts, AuditFacts, ClassOverlap, TransferFacts } from '../report/input.ts';
 import { PAIR_TYPE_WORDS } from '../report/pair-type-words.ts';
@@ -39,6 +40,7 @@ export async function auditFacts(result: RunResult): Promise<AuditFacts | null> 
       low: rest.low,
       high: rest.high,
     })),
+    digest: digestOf(Object.fromEntries(audit.outcome.outputs.map(({ name, digest }) => [name, digest]))),
     listNotes: facts.hashLists.flatMap(listNote),
     headlineLevel: levelWords('verified', facts.match),
     degenerate: facts.degenerate,

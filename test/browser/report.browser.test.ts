@@ -47,7 +47,7 @@ describe.skipIf('missing' in found)('the report in Chromium', () => {
       void dialog.dismiss();
     });
     page.on('request', (request) => {
-      if (request.url() !== address && !request.url().startsWith('data:image/'))
+      if (!request.url().startsWith(pathToFileURL(folder).href) && !request.url().startsWith('data:image/'))
         trouble.push(`request: ${request.url().slice(0, 120)}`);
     });
     try {
@@ -153,7 +153,37 @@ describe.skipIf('missing' in found)('the report in Chromium', () => {
       expect(waivers).toMatchObject([{ ...waiver, reviewer: 'waj', judgement: 'different' }]);
       await review.locator('[data-action=undo]').click();
       await review.locator('[name=earlier]').setInputFiles(await download.path());
-      expect(await review.locator('[data-part=status]').textContent()).toBe('1 waivers read');
+      expect(await review.locator('[data-part=status]').textContent()).toBe(
+        '1 waivers read, 1 of them for pairs on this page',
+      );
+      const wrong = { name: 'w.json', mimeType: 'application/json', buffer: Buffer.from('{"waivers":[{}]}') };
+      await review.locator('[name=earlier]').setInputFiles(wrong);
+      await expect
+        .poll(() => review.locator('[data-part=status]').textContent())
+        .toBe('this is no waiver file of version 1');
+    });
+  });
+
+  test('a page whose pairs no waiver can name says so, and takes a file and every key without an error', async () => {
+    const input = sampleInput(3);
+    const pairs = input.audit.pairs.map((pair) => ({ ...pair, waiver: null }));
+    const file = join(folder, 'none.html');
+    await writeFile(file, renderReport({ ...input, audit: { ...input.audit, pairs } }));
+    await inPage({}, async (page) => {
+      await page.goto(pathToFileURL(file).href);
+      const review = page.locator('#review');
+      const status = () => review.locator('[data-part=status]').textContent();
+      expect(await status()).toBe('no pair on this page can be waived');
+      await review.focus();
+      for (const key of ['j', 'k', 'a', 'w', 'u']) await page.keyboard.press(key);
+      expect(await status()).toBe('nothing to undo');
+      const empty = {
+        name: 'w.json',
+        mimeType: 'application/json',
+        buffer: Buffer.from('{"version":1,"waivers":[]}'),
+      };
+      await review.locator('[name=earlier]').setInputFiles(empty);
+      await expect.poll(status).toBe('0 waivers read, 0 of them for pairs on this page');
     });
   });
 

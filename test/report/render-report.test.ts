@@ -81,6 +81,7 @@ describe('the report', () => {
       datasets: [],
       audit: {
         levels: [],
+        digest: '',
         listNotes: [],
         degenerate: 0,
         detection: [],

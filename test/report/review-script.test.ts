@@ -17,14 +17,17 @@ interface Book {
   undo(): boolean;
   count(kind: string): number;
   left(): number;
-  load(file: object): number;
+  load(text: string): { error?: string; read?: number; shown?: number; otherAudit?: boolean };
   file(): { version: number; waivers: object[] };
 }
 
 const hex = (n: number): string => n.toString(16).padStart(64, '0');
 const PAIRS: Pair[] = [1, 2, 3].map((n) => ({ type: 'train-eval', a: hex(n), b: hex(n + 100) }));
-const bookOf = (pairs: readonly Pair[]): Book =>
-  (runInNewContext(`${REVIEW_BOOK}; reviewBook`) as (all: readonly Pair[]) => Book)(pairs);
+const bookOf = (pairs: readonly Pair[], audit?: string): Book =>
+  (runInNewContext(`${REVIEW_BOOK}; reviewBook`) as (all: readonly Pair[], of?: string) => Book)(
+    pairs,
+    audit,
+  );
 const FIELDS = {
   reviewer: 'Ada',
   reason: 'another flag',
@@ -74,10 +77,50 @@ describe('the review of pairs', () => {
     const earlier = bookOf([...PAIRS, { type: 'val-eval', a: hex(9), b: hex(10) }]);
     earlier.waive({ type: 'val-eval', a: hex(9), b: hex(10) }, FIELDS);
     const book = bookOf(PAIRS);
-    expect(book.load(earlier.file())).toBe(1);
+    expect({ ...book.load(JSON.stringify(earlier.file())) }).toEqual({
+      read: 1,
+      shown: 0,
+      otherAudit: false,
+    });
     book.waive(PAIRS[2]!, FIELDS);
     expect(waiversSchema.parse(fileOf(book)).waivers.map(({ a }) => a)).toEqual([hex(3), hex(9)]);
     expect(book.left()).toBe(2);
+  });
+
+  it('says of a file what is wrong with it, and changes nothing then', () => {
+    const book = bookOf(PAIRS);
+    book.waive(PAIRS[0]!, FIELDS);
+    const before = fileOf(book);
+    const waiver = { ...PAIRS[1]!, ...FIELDS };
+    const of = (waivers: unknown, version: unknown = 1): string => JSON.stringify({ version, waivers });
+    const refused: [string, string][] = [
+      ['{', 'this file is no JSON'],
+      ['null', 'this is no waiver file of version 1'],
+      ['[]', 'this is no waiver file of version 1'],
+      [of([], 2), 'this is no waiver file of version 1'],
+      [of({}), 'this is no waiver file of version 1'],
+      [of([waiver, null]), 'waiver 2 of this file has no usable fields'],
+      [of([{ ...waiver, a: 'x' }]), 'waiver 1 of this file has no usable a'],
+      [of([{ ...waiver, reason: '' }]), 'waiver 1 of this file has no usable reason'],
+      [of([{ ...waiver, date: 'soon' }]), 'waiver 1 of this file has no usable date'],
+      [of([{ ...waiver, expires: 7 }]), 'waiver 1 of this file has no usable expires'],
+    ];
+    for (const [text, error] of refused) expect(book.load(text).error).toBe(error);
+    expect(fileOf(book)).toEqual(before);
+    expect(book.load(of([waiver])).error).toBeUndefined();
+    expect(book.count('waived')).toBe(2);
+  });
+
+  it('names the audit in the file, and says when a file was made for another', () => {
+    const [one, other] = [hex(7), hex(8)];
+    const book = bookOf(PAIRS, one);
+    book.waive(PAIRS[0]!, FIELDS);
+    const file = waiversSchema.parse(fileOf(book));
+    expect(file.audit).toBe(one);
+    const text = JSON.stringify(file);
+    expect(bookOf(PAIRS, one).load(text)).toMatchObject({ read: 1, shown: 1, otherAudit: false });
+    expect(bookOf(PAIRS, other).load(text)).toMatchObject({ read: 1, shown: 1, otherAudit: true });
+    expect(bookOf(PAIRS).load(text).otherAudit).toBe(false);
   });
 
   it('offers the judgements that the gate knows', () => {

@@ -5,13 +5,16 @@
 import { z } from 'zod';
 import { PAIR_TYPES } from '../evidence.ts';
 
-const imageDigest = z.string().regex(/^[0-9a-f]{64}$/, 'the sha256 of an image file, 64 hex digits');
+const sha256 = (of: string) => z.string().regex(/^[0-9a-f]{64}$/, `the sha256 of ${of}, 64 hex digits`);
+const imageDigest = sha256('an image file');
 const date = z.iso.date();
 
 export const JUDGEMENTS = ['exact', 'near', 'very similar', 'different'] as const;
 
 export const waiversSchema = z.strictObject({
   version: z.literal(1),
+  /** Digest of the audit whose report made the file: told to whoever opens it beside another. Waivers hold by their images alone. */
+  audit: sha256('an audit').optional(),
   waivers: z.array(
     z.strictObject({
       type: z.enum(PAIR_TYPES),

@@ -7,7 +7,15 @@ export const JUDGEMENT_WORDS = ['different', 'very similar', 'near', 'exact'] as
 
 export function pairReview(audit: AuditFacts): HtmlValue {
   if (audit.pairs.length === 0) return null;
-  return html`<div class="review" id="review" role="group" aria-labelledby="review-title" tabindex="0" hidden>
+  return html`<div
+    class="review"
+    id="review"
+    data-audit="${audit.digest}"
+    role="group"
+    aria-labelledby="review-title"
+    tabindex="0"
+    hidden
+  >
     <h3 id="review-title">Review the pairs</h3>
     <p class="prose">
       Keys, while this box is in focus: <kbd>j</kbd> next, <kbd>k</kbd> back, <kbd>a</kbd> it is a leak,
