@@ -81,7 +81,7 @@ export interface BatchHead {
   readonly samples: readonly number[];
   /**
    * Buffers are used again: the tensors are valid until the next batch is asked for. `keep` takes this batch's buffer out of the
-   * pool, so that it stays valid for as long as it is referenced.
+   * pool, so that it stays valid for as long as it is referenced; once the next batch was asked for, it throws a StillhouseError usage.
    */
   readonly keep: () => void;
 }

@@ -42,6 +42,8 @@ interface Filled<B> {
   readonly buffer: BatchBuffer;
   readonly batch: B;
   kept: boolean;
+  /** The next batch was asked for: the buffer may be filled anew. */
+  over: boolean;
 }
 
 export class TargetLoader<
@@ -150,6 +152,7 @@ export class TargetLoader<
         try {
           yield filled.batch;
         } finally {
+          filled.over = true;
           if (!filled.kept) this.#pool.give(filled.buffer);
         }
       }
@@ -174,9 +177,12 @@ export class TargetLoader<
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#filling);
-    await this.#jobs.close();
-    await this.#fetch.close();
-    await (await this.#lease)?.release();
+    try {
+      await this.#jobs.close();
+      await this.#fetch.close();
+    } finally {
+      await (await this.#lease)?.release();
+    }
   }
 
   /** Once; a failure is forgotten, so that the next iteration tries again. */
@@ -210,9 +216,10 @@ export class TargetLoader<
     const buffer = await this.#pool.take();
     try {
       const batch = await this.#filler.fill(buffer, step);
-      const filled = { buffer, kept: false };
+      const filled = { buffer, kept: false, over: false };
       const keep = (): void => {
         if (filled.kept) return;
+        if (filled.over) throw keptTooLate(step);
         filled.kept = true;
         this.#pool.forget();
       };
@@ -230,6 +237,15 @@ function closedLoader(): StillhouseError {
     kind: 'usage',
     what: 'a loader that was closed serves nothing any more',
     next: 'open another one; `state` goes on where this one stood',
+  });
+}
+
+function keptTooLate(step: number): StillhouseError {
+  return new StillhouseError({
+    kind: 'usage',
+    what: 'a batch is kept after the next one was asked for: its values may be others already',
+    where: `batch ${step}`,
+    next: 'call keep() while the batch is the newest',
   });
 }
 

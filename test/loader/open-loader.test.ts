@@ -7,6 +7,7 @@ import { isStillhouseError } from '../../src/core/failure.ts';
 import { floatFromHalf } from '../../src/core/half.ts';
 import type { Tensor } from '../../src/loader/batch.ts';
 import { type LoaderOptions, openLoader } from '../../src/loader/open-loader.ts';
+import { failing } from '../support/failing.ts';
 import { systemError } from '../support/failing-fs.ts';
 import { quickFs } from '../support/quick-fs.ts';
 import { answer, group, image, images, keyOf, openWriter, partFor, rendered } from '../cache/rig.ts';
@@ -350,6 +351,14 @@ describe('consumers', () => {
     await once.close();
     full.isFull = false;
     expect(await sequence(twice, 0, 2)).toHaveLength(2);
+  });
+
+  it('that keep a batch when its buffer may be filled anew are told so', async () => {
+    const batches = (await open()).batches(0, 4);
+    const { value: first } = await batches.next();
+    await batches.next();
+    expect(() => first!.keep()).toThrow(failing(2, { where: 'batch 0' }));
+    await batches.return();
   });
 
   it('that iterate twice at once are refused', async () => {
