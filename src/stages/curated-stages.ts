@@ -26,17 +26,27 @@ export interface CuratedStage {
   readonly kept: readonly RowOf<typeof KEPT_COLUMNS>[];
   /** Hashes and measures of the images that the stage looked at. */
   readonly hashes: ReadonlyMap<ImageId, ImageHashes>;
+  /** Where the images that it chose among came from. */
+  readonly source: CuratedSource;
 }
 
-/** The curations of a run, in the order in which they read each other. @throws StillhouseError bad-input when there is none. */
+export interface CuratedSource {
+  /** The curation that left them, or the stage of a dataset that no curation touched. */
+  readonly id: string;
+  readonly isCurated: boolean;
+  /** Only this part of them. */
+  readonly split: string | null;
+}
+
+/** The curations of a run, each after all those that it reads, as its own set or as another. @throws StillhouseError bad-input when there is none. */
 export async function curatedStages(runFolder: string): Promise<CuratedStage[]> {
-  const stages: CuratedStage[] = [];
+  const unordered: Omit<CuratedStage, 'source'>[] = [];
   for (const id of await namesIn(runFolder)) {
     const folder = join(runFolder, id);
     const record = await readRecord(join(folder, CURATION_FILE));
     // a stage that was cut off has no marker
     if (record === null || (await readMarker(folder)) === null) continue;
-    stages.push({
+    unordered.push({
       id,
       folder,
       record,
@@ -45,7 +55,7 @@ export async function curatedStages(runFolder: string): Promise<CuratedStage[]> 
       hashes: new Map((await readHashTable(folder)).map((one) => [one.id, one])),
     });
   }
-  if (stages.length === 0)
+  if (unordered.length === 0)
     throw new StillhouseError({
       kind: 'bad-input',
       what: 'there is no finished curation',
@@ -54,17 +64,50 @@ export async function curatedStages(runFolder: string): Promise<CuratedStage[]> 
       got: 'none',
       next: 'run `stillhouse curate` first, or name its run with --name and --out',
     });
-  const ids = new Set(stages.map(({ id }) => id));
-  const parentOf = ({ record }: CuratedStage): string =>
-    record.parents.find(({ role }) => role === 'train')!.from;
+  const ids = new Set(unordered.map(({ id }) => id));
+  const stages: { readonly stage: CuratedStage; readonly reads: readonly string[] }[] = [];
+  for (const stage of unordered) {
+    const sources = new Map<string, CuratedSource>();
+    for (const { from } of stage.record.parents) sources.set(from, await sourceOf(from, runFolder, ids));
+    const own = stage.record.parents.find(({ role }) => role === 'train')!.from;
+    stages.push({
+      stage: { ...stage, source: sources.get(own)! },
+      reads: [...sources.values()].filter(({ isCurated }) => isCurated).map(({ id }) => id),
+    });
+  }
   const ordered: CuratedStage[] = [];
-  let next = stages.find((stage) => !ids.has(parentOf(stage)));
-  while (next !== undefined) {
-    const last: CuratedStage = next;
-    ordered.push(last);
-    next = stages.find((stage) => parentOf(stage) === last.id);
+  const done = new Set<string>();
+  while (ordered.length < stages.length) {
+    const next = stages.find(({ stage, reads }) => !done.has(stage.id) && reads.every((id) => done.has(id)));
+    // a pipeline has no circles, but a folder may hold what two of them left
+    if (next === undefined) throw circle(runFolder);
+    ordered.push(next.stage);
+    done.add(next.stage.id);
   }
   return ordered;
+}
+
+const partFacts = z.looseObject({ dataset: z.string(), split: z.string() });
+
+/** A part of a split leads to the set that was split, which may be a part again. */
+async function sourceOf(id: string, runFolder: string, curated: ReadonlySet<string>): Promise<CuratedSource> {
+  if (curated.has(id)) return { id, isCurated: true, split: null };
+  const marker = await readMarker(join(runFolder, id));
+  const part = partFacts.safeParse(marker?.outcome.facts);
+  if (!part.success) return { id, isCurated: false, split: null };
+  const whole = await sourceOf(part.data.dataset, runFolder, curated);
+  return { ...whole, split: part.data.split };
+}
+
+function circle(runFolder: string): StillhouseError {
+  return new StillhouseError({
+    kind: 'bad-input',
+    what: 'curations in this folder name each other as parents',
+    where: runFolder,
+    wanted: 'what one pipeline left',
+    got: 'stages of several',
+    next: 'run the pipeline again into an empty folder (--out)',
+  });
 }
 
 /** Null where a stage left none. @throws StillhouseError integrity when the file was changed. */

@@ -47,14 +47,9 @@ export interface ImageStory {
  */
 export async function imageStory(runFolder: string, wanted: string): Promise<ImageStory> {
   const stages = await curatedStages(runFolder);
-  const [first] = stages;
-  const parent = first!.record.parents.find(({ role }) => role === 'train')!.from;
-  const { rows } = await readDataset(join(runFolder, parent));
-  const bad = await readParquet(join(runFolder, parent, LEDGER_FILE), { columns: LEDGER_COLUMNS });
-  const found = findImage(wanted, [
-    ...rows.map((row) => ({ id: row.id, path: pathOf(row), name: row.name, row, bad: null })),
-    ...bad.map((one) => ({ id: one.imageId, path: safePath(one.uri), name: null, row: null, bad: one })),
-  ]);
+  const known = await originsOf(stages, runFolder);
+  const found = findImage(wanted, known);
+  const { parent } = found;
   if (found.row === null) {
     const { reason, detail } = found.bad;
     return {
@@ -72,7 +67,9 @@ export async function imageStory(runFolder: string, wanted: string): Promise<Ima
     };
   }
   const { row } = found;
-  const pathsById = new Map(rows.map((one) => [one.id as string, pathOf(one)]));
+  const pathsById = new Map(
+    known.flatMap((one) => (one.row === null ? [] : [[one.row.id as string, one.path]])),
+  );
   for (const { from } of stages.flatMap(({ record }) =>
     record.parents.filter(({ role }) => role !== 'train'),
   ))
@@ -82,14 +79,33 @@ export async function imageStory(runFolder: string, wanted: string): Promise<Ima
     { stage: parent, step: 'index', outcome: 'passed', detail: `${row.format}, ${row.sizeBytes} bytes` },
   ];
   let verdict = '';
+  // datasets that hold the image, by the stage that left them, with the part that it is in
+  const holds = new Map<string, string | null>([[parent, row.split]]);
   for (const stage of stages) {
+    const { id: source, split: part } = stage.source;
+    if (!holds.has(source) || (part !== null && holds.get(source) !== part)) continue;
     const told = await storyIn(stage, row, { runFolder, pathsById });
     steps.push(...told.steps);
     verdict = told.verdict;
-    if (!told.isKept) break;
+    if (told.isKept) holds.set(stage.id, stage.kept.find(({ imageId }) => imageId === row.id)!.split);
   }
   const { id, width, height, label, source, licence } = row;
   return { image: { path: found.path, id, width, height, label, source, licence }, verdict, steps };
+}
+
+/** Every record that a curation of the run could have seen first, with the stage of its dataset. */
+async function originsOf(stages: readonly CuratedStage[], runFolder: string) {
+  const parents = new Set(stages.flatMap(({ source }) => (source.isCurated ? [] : [source.id])));
+  const known = [];
+  for (const parent of parents) {
+    const { rows } = await readDataset(join(runFolder, parent));
+    for (const row of rows)
+      known.push({ parent, id: row.id as string, path: pathOf(row), name: row.name, row, bad: null });
+    const ledger = await readParquet(join(runFolder, parent, LEDGER_FILE), { columns: LEDGER_COLUMNS });
+    for (const bad of ledger)
+      known.push({ parent, id: bad.imageId, path: safePath(bad.uri), name: null, row: null, bad });
+  }
+  return known;
 }
 
 interface Told {

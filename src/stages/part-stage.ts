@@ -20,6 +20,8 @@ const params = z.strictObject({
 type PartParams = z.infer<typeof params>;
 
 interface PartPlan {
+  /** Of the stage of the dataset. */
+  readonly id: string;
   readonly dataset: OpenDataset;
   readonly split: string;
   /** Of a curated set, how each image is kept. */
@@ -28,7 +30,7 @@ interface PartPlan {
 
 const stage: Stage<PartParams, PartPlan> = {
   name: 'part',
-  version: 1,
+  version: 2,
   params,
   inputs: ({ dataset }) => [dataset],
   sources: () => Promise.resolve({}),
@@ -44,13 +46,13 @@ const stage: Stage<PartParams, PartPlan> = {
         got: split,
         next: 'correct `split`, or set `split` in the policy of the curation',
       });
-    return { dataset, split, kept: await readKept(inputs.get(id)!) };
+    return { id, dataset, split, kept: await readKept(inputs.get(id)!) };
   },
   describe: ({ dataset, split }) => ({
     images: dataset.rows.filter((row) => row.split === split).length,
     of: dataset.rows.length,
   }),
-  execute: async ({ dataset, split, kept }, { folder }) => {
+  execute: async ({ id, dataset, split, kept }, { folder }) => {
     const rows = dataset.rows.filter((row) => row.split === split);
     const ids = new Set<string>(rows.map(({ id }) => id));
     const header = { ...relocatedHeader(dataset.header, dataset.places, folder), split };
@@ -74,7 +76,7 @@ const stage: Stage<PartParams, PartPlan> = {
               }),
             ]),
       ],
-      facts: { parent: dataset.digest, split, classes: classCounts(rows) },
+      facts: { parent: dataset.digest, dataset: id, split, classes: classCounts(rows) },
     };
   },
 };

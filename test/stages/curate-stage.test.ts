@@ -6,6 +6,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { readParquet } from '../../src/format/parquet-table.ts';
 import { curate } from '../../src/curate/curate.ts';
 import { readDataset } from '../../src/images/dataset-manifest.ts';
+import { curatedStages } from '../../src/stages/curated-stages.ts';
+import { imageStory } from '../../src/stages/image-story.ts';
 import { checkPostCondition } from '../../src/stages/curate-stage.ts';
 import { CURATE_LEDGER_COLUMNS } from '../../src/stages/curate-tables.ts';
 import { Rng } from '../../src/core/rng.ts';
@@ -239,6 +241,45 @@ describe('the curate stage', () => {
     const { outcome } = result.results.find(({ id }) => id === 'curate')!;
     expect([outcome.kept, outcome.rejected]).toEqual([0, { 'too-small': outcome.seen }]);
     expect(JSON.stringify(events)).toContain('no image is left');
+  });
+});
+
+describe('curations that read each other', () => {
+  it('are told in the order of all their parents, through parts of splits, each image along its own way', async () => {
+    const part = (id: string, dataset: string, split: string) => ({
+      id,
+      stage: 'part',
+      with: { dataset, split },
+    });
+    const bare = { eval: [], filters: {} };
+    // what other tests left there would be curations of this run too
+    await rm(join(folder(), 'out', 'small'), { recursive: true, force: true });
+    // names against the order: z before y before a
+    const run = await smallRun(folder(), [
+      ...SETS,
+      curateStage({ ...bare, split: { shares: { train: 1, val: 1 } } }, 'z-own'),
+      curateStage({ ...bare, train: 'bench-a' }, 'y-bench'),
+      part('part', 'z-own', 'train'),
+      curateStage({ ...bare, train: 'part', eval: ['y-bench', 'bench-b'] }, 'a-both'),
+      curateStage({ ...bare, train: 'bench-b' }, 'b-alone'),
+    ]);
+    const stages = await curatedStages(run.result.folder);
+    expect(stages.map(({ id }) => id)).toEqual(['b-alone', 'y-bench', 'z-own', 'a-both']);
+    expect(stages.map(({ source }) => source)).toEqual([
+      { id: 'bench-b', isCurated: false, split: null },
+      { id: 'bench-a', isCurated: false, split: null },
+      { id: 'train-images', isCurated: false, split: null },
+      { id: 'z-own', isCurated: true, split: 'train' },
+    ]);
+    const wayOf = async (id: string) => {
+      const { steps } = await imageStory(run.result.folder, id);
+      return [...new Set(steps.map(({ stage }) => stage))];
+    };
+    const partOf = new Map(stages[2]!.kept.map(({ imageId, split }) => [split, imageId]));
+    expect(await wayOf(partOf.get('train')!)).toEqual(['train-images', 'z-own', 'a-both']);
+    expect(await wayOf(partOf.get('val')!)).toEqual(['train-images', 'z-own']);
+    expect(await wayOf(stages[1]!.kept[0]!.imageId)).toEqual(['bench-a', 'y-bench']);
+    expect(await wayOf(stages[0]!.kept[0]!.imageId)).toEqual(['bench-b', 'b-alone']);
   });
 });
 
