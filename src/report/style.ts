@@ -162,8 +162,8 @@ const LAYOUT = `
   body { padding: 1.2rem 1rem 3rem; }
   h1 { font-size: 1.7rem; }
   .scroll caption > span { display: block; position: sticky; left: 0; max-width: calc(100vw - 2rem); }
-  th.text, td.text { min-width: 5.5rem; }
-  td.text:last-child { min-width: 9rem; }
+  th:not([class]), td:not([class]) { min-width: 5.5rem; }
+  td:not([class]):last-child { min-width: 9rem; }
   td.code, th.code { min-width: 14rem; }
   .answers { display: block; }
   .answers > div { margin-bottom: 1.1rem; }

@@ -29,7 +29,7 @@ export function dataTable<Row>(options: TableOptions<Row>): SafeHtml {
   >`;
   return html`<div class="scroll" role="region" aria-label="${options.caption}" tabindex="0"><table${rows.length > 1 ? html` data-sortable` : null}>
 <caption${options.captionHidden === true ? html` class="hidden-text"` : null}>${caption}</caption>
-<thead><tr>${columns.map((column) => html`<th scope="col" class="${column.kind}">${column.head}</th>`)}</tr></thead>
+<thead><tr>${columns.map((column) => html`<th scope="col" ${classOf(column)}>${column.head}</th>`)}</tr></thead>
 <tbody>
 ${rows.map(
   (row) =>
@@ -42,7 +42,7 @@ ${
     ? null
     : html`<tfoot>
         <tr>
-          ${columns.map((column, at) => (at === 0 ? html`<th scope="row" class="${column.kind}">${foot[at]}</th>` : html`<td class="${column.kind}">${foot[at]}</td>`))}
+          ${columns.map((column, at) => (at === 0 ? html`<th scope="row" ${classOf(column)}>${foot[at]}</th>` : html`<td${classOf(column)}>${foot[at]}</td>`))}
         </tr>
       </tfoot>`
 }</table></div>`;
@@ -50,11 +50,20 @@ ${
 
 function bodyCell<Row>(column: Column<Row>, row: Row, heads: boolean): SafeHtml {
   const sortValue = column.sortValue?.(row);
+  const cell = column.cell(row);
+  // thousands of cells: what they look like says what they are sorted by
   const sort =
-    sortValue === undefined ? null : html` data-sort="${Number.isNaN(sortValue) ? null : sortValue}"`;
+    sortValue === undefined || String(sortValue) === cell
+      ? null
+      : html` data-sort="${Number.isNaN(sortValue) ? null : sortValue}"`;
   return heads
-    ? html`<th scope="row" class="${column.kind}" ${sort}>${column.cell(row)}</th>`
-    : html`<td class="${column.kind}" ${sort}>${column.cell(row)}</td>`;
+    ? html`<th scope="row" ${classOf(column)}${sort}>${cell}</th>`
+    : html`<td${classOf(column)}${sort}>${cell}</td>`;
+}
+
+/** Cells of words are the ones without a class. */
+function classOf<Row>({ kind }: Column<Row>): SafeHtml | null {
+  return kind === 'text' ? null : html` class="${kind}"`;
 }
 
 /** A column of numbers: shown through `format`, sorted by value, unmeasured ones last. */

@@ -215,7 +215,7 @@ describe('the page', () => {
     const [small, large] = [renderReport(sampleInput(0)), renderReport(sampleInput(100))];
     const markup = large.length - imageBytes(large) - (small.length - imageBytes(small));
     expect(markup / 200).toBeLessThan(400);
-    expect(small.length - imageBytes(small)).toBeLessThan(170_000);
+    expect(small.length - imageBytes(small)).toBeLessThan(150_000);
     expect(large.length).toBeLessThan(1_500_000);
   });
 });
