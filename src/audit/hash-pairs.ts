@@ -20,8 +20,8 @@ export interface HashedImage {
 /** Most pairs of one image: one that is near more than these is near everything, and its pairs say nothing. */
 const MOST_PAIRS_PER_IMAGE = 256;
 
-/** Most pairs of one level between two sides, unless told otherwise: some 60 MB of them. */
-export const DEFAULT_PAIR_BUDGET = 250_000;
+/** Most pairs of one level between two sides, unless told otherwise: some 25 MB of them; laying that many pictures over each other takes half a minute. */
+export const DEFAULT_PAIR_BUDGET = 100_000;
 
 /** An image of the small side, with the hashes of its rotations and mirror images. */
 export interface DihedralHashedImage extends HashedImage {
