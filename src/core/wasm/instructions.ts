@@ -71,6 +71,14 @@ export const i16x8 = {
   narrow: vector(0x66),
 } as const;
 
+export const i8x16 = {
+  lessUnsigned: vector(0x26),
+  /** Set bits of each byte. */
+  popcount: vector(0x62),
+  add: vector(0x6e),
+  leastUnsigned: vector(0x77),
+} as const;
+
 export const v128 = {
   /** 32 bits of memory in the lowest lane, zeros above. */
   load32: (offset: number): Code => vector(0x5c, 2, ...unsigned(offset)),
