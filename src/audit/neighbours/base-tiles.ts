@@ -22,23 +22,22 @@ export interface BaseTile {
 export interface TilingOptions {
   readonly dim: number;
   readonly tileRows: number;
-  /** Tiles in memory that other threads see, used in turn; absent: one tile, in the caller's own memory. */
-  readonly shared?: number;
+  /** Where tiles are put, in turn; each of {@link tileMemory} for this size. */
+  readonly memories: readonly TileMemory[];
   /** Called with the base index of each row that has no direction: all zero, or with NaN or infinity in it. */
   readonly onUnusable: (index: number) => void;
 }
 
 /**
  * Tiles of exactly `tileRows` rows, the last one shorter, whatever the sizes of the blocks. A tile's arrays are valid until the
- * next one is asked for; of `shared` ones, until that many more are asked for.
+ * next one is asked for; of several memories, until as many more are asked for.
  * @throws Error (a defect) when a block is not a whole number of rows.
  */
 export async function* baseTiles(
   blocks: AsyncIterable<RowBlock> | Iterable<RowBlock>,
   options: TilingOptions,
 ): AsyncGenerator<BaseTile> {
-  const { dim, tileRows } = options;
-  const memories = Array.from({ length: options.shared ?? 1 }, () => tileMemory(options));
+  const { dim, tileRows, memories } = options;
   let memory = memories[0]!;
   let filled = 0;
   let flushed = 0;
@@ -79,11 +78,20 @@ export async function* baseTiles(
   if (filled > 0) yield flush();
 }
 
-type TileMemory = Pick<BaseTile, 'index' | 'rows' | 'inverseNorm'>;
+export type TileMemory = Pick<BaseTile, 'index' | 'rows' | 'inverseNorm'>;
 
-function tileMemory({ dim, tileRows, shared }: TilingOptions): TileMemory {
+/** Room for one tile, in memory that other threads see where `isShared`. */
+export function tileMemory({
+  dim,
+  tileRows,
+  isShared,
+}: {
+  readonly dim: number;
+  readonly tileRows: number;
+  readonly isShared: boolean;
+}): TileMemory {
   const bytes = (count: number): ArrayBuffer =>
-    (shared === undefined ? new ArrayBuffer(count) : new SharedArrayBuffer(count)) as ArrayBuffer;
+    (isShared ? new SharedArrayBuffer(count) : new ArrayBuffer(count)) as ArrayBuffer;
   return {
     index: new Int32Array(bytes(tileRows * Int32Array.BYTES_PER_ELEMENT)),
     rows: new Float32Array(bytes(tileRows * dim * Float32Array.BYTES_PER_ELEMENT)),
@@ -103,7 +111,10 @@ function factorFor(inverseNorm: number): number {
 /** 1 / L2 norm in float64, or 0 where the row has no direction (zero, NaN or infinite). */
 export function inverseNormOf(row: Float32Array): number {
   // four sums: one would wait for itself at every addition
-  let [first, second, third, fourth] = [0, 0, 0, 0];
+  let first = 0;
+  let second = 0;
+  let third = 0;
+  let fourth = 0;
   let c = 0;
   for (const end = row.length - 3; c < end; c += 4) {
     first += row[c]! * row[c]!;

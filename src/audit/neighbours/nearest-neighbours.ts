@@ -2,7 +2,7 @@
  * Exact nearest neighbours by cosine similarity: the small side in memory, the large side streamed (design.md §4). The result is that
  * of a plain float64 loop, ties included, whatever the tile sizes, block sizes, order of arrival, device or number of threads.
  */
-import { type RowBlock, baseTiles } from './base-tiles.ts';
+import { type RowBlock, baseTiles, tileMemory } from './base-tiles.ts';
 import { NeighbourEngine } from './neighbour-engine.ts';
 import { type PartNeighbours, type QueryPart, TileSearch } from './tile-search.ts';
 
@@ -43,9 +43,6 @@ export interface Neighbours {
  */
 const DEFAULT_TILE = { queryRows: 512, baseRows: 8208 };
 
-/** Tiles in shared memory: one at work, one being filled. */
-const SHARED_TILES = 2;
-
 /** A stream is taken to be long: its size is known only when it has been read. */
 const flopsOf = ({ queryCount, base }: NeighbourSearch): number =>
   base instanceof Float32Array ? 2 * queryCount * base.length : Infinity;
@@ -76,6 +73,7 @@ async function searchHere(search: NeighbourSearch, engine: NeighbourEngine): Pro
   const tiles = baseTiles(blocksOf(search.base), {
     dim,
     tileRows: tileOf(search).baseRows,
+    memories: [tileMemory({ dim, tileRows: tileOf(search).baseRows, isShared: false })],
     onUnusable: (index) => unusableBase.push(index),
   });
   for await (const tile of tiles) await found.search(tile);
@@ -88,7 +86,9 @@ function searchInThreads(
   engine: NeighbourEngine,
   count: number,
 ): Promise<Neighbours> {
+  const size = { dim: search.dim, tileRows: tileOf(search).baseRows };
   return engine.inThreads(count, async (threads) => {
+    const memories = engine.sharedTiles(size);
     await Promise.all(
       threads.map((thread, i) => {
         const part = threadPart(search, i, count);
@@ -96,11 +96,10 @@ function searchInThreads(
       }),
     );
     const unusableBase: number[] = [];
-    const atWork: Promise<unknown>[] = new Array<Promise<unknown>>(SHARED_TILES).fill(Promise.resolve());
+    const atWork: Promise<unknown>[] = memories.map(() => Promise.resolve());
     const tiles = baseTiles(blocksOf(search.base), {
-      dim: search.dim,
-      tileRows: tileOf(search).baseRows,
-      shared: SHARED_TILES,
+      ...size,
+      memories,
       onUnusable: (index) => unusableBase.push(index),
     });
     try {
@@ -109,7 +108,7 @@ function searchInThreads(
         const call = Promise.all(threads.map((thread) => thread.call('tile', { index, rows, inverseNorm })));
         call.catch(() => undefined); // thrown where it is waited for
         atWork[at] = call;
-        at = (at + 1) % SHARED_TILES;
+        at = (at + 1) % memories.length;
         // the memory that the next tile is written to
         await atWork[at];
       }

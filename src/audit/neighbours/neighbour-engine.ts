@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import type ort from 'onnxruntime-node';
 import { compiledEntry, runsFromSource } from '../../core/threads/compiled-entry.ts';
 import { Thread } from '../../core/threads/thread.ts';
+import { type TileMemory, tileMemory } from './base-tiles.ts';
 import { openMatmulTopk } from './matmul-topk-graph.ts';
 import type { NeighbourProtocol } from './neighbour-thread.ts';
 
@@ -26,6 +27,9 @@ export interface NeighbourEngineOptions {
 /** What takes one core a quarter of a second; a thread and its engine take about a tenth to start. */
 const THREADS_FROM_FLOPS = 2e10;
 
+/** One at work, one being filled. */
+const SHARED_TILES = 2;
+
 /** Fewer queries than this leave a thread more to pack than to multiply. */
 const LEAST_QUERIES_PER_THREAD = 64;
 
@@ -35,6 +39,7 @@ export class NeighbourEngine {
   readonly #threadsFromFlops: number;
   #session: Promise<ort.InferenceSession> | null = null;
   #threads: readonly Thread<NeighbourProtocol>[] = [];
+  #tiles: readonly TileMemory[] = [];
   #lastTurn: Promise<unknown> = Promise.resolve();
 
   /** Opens nothing yet. To be closed by whoever made it. */
@@ -70,9 +75,18 @@ export class NeighbourEngine {
     return turn;
   }
 
+  /** Memory for the tiles of a search in threads; kept for the next one, since memory that is new costs a third of filling it. */
+  sharedTiles(size: { readonly dim: number; readonly tileRows: number }): readonly TileMemory[] {
+    const [first] = this.#tiles;
+    if (first?.index.length !== size.tileRows || first.rows.length !== size.tileRows * size.dim)
+      this.#tiles = Array.from({ length: SHARED_TILES }, () => tileMemory({ ...size, isShared: true }));
+    return this.#tiles;
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#threads.map((thread) => thread.close()));
     this.#threads = [];
+    this.#tiles = [];
     const session = await this.#session?.catch(() => null);
     this.#session = null;
     await session?.release();

@@ -134,7 +134,18 @@ function float32Slack(dim: number): number {
 }
 
 function dotOf(a: Float32Array, aAt: number, b: Float32Array, bAt: number, dim: number): number {
-  let sum = 0;
-  for (let c = 0; c < dim; c++) sum += a[aAt + c]! * b[bAt + c]!;
-  return sum;
+  // four sums: one would wait for itself at every addition
+  let first = 0;
+  let second = 0;
+  let third = 0;
+  let fourth = 0;
+  let c = 0;
+  for (const end = dim - 3; c < end; c += 4) {
+    first += a[aAt + c]! * b[bAt + c]!;
+    second += a[aAt + c + 1]! * b[bAt + c + 1]!;
+    third += a[aAt + c + 2]! * b[bAt + c + 2]!;
+    fourth += a[aAt + c + 3]! * b[bAt + c + 3]!;
+  }
+  for (; c < dim; c++) first += a[aAt + c]! * b[bAt + c]!;
+  return first + second + (third + fourth);
 }

@@ -39,6 +39,8 @@ export async function benchKnn({ queries, base, dim, k, threads, rounds, folder,
     // who begins changes from round to round
     const order = ['ours', ...peers.names].map((_, i, all) => all[(i + round) % all.length]);
     for (const name of order) {
+      // threads of OpenMP and OpenBLAS go on spinning for a while after their answer
+      await new Promise((resolve) => setTimeout(resolve, 500));
       const ran = name === 'ours' ? await ours() : await peers.ask(name);
       times[name].push(ran.seconds);
       if (name === 'ours') first = ran.first;
