@@ -3,6 +3,7 @@
  * same. Rows may be written up to 15 bytes beyond their end: what lies there is either written later or padding.
  */
 import {
+  ADD,
   type Code,
   advance,
   againWhile,
@@ -56,7 +57,7 @@ const across: Code = loop([
     ...get(OFFSET_AT),
     ...load(0),
     ...get(FROM),
-    ...[0x6a],
+    ...ADD,
     ...set(TAP),
     ...get(LENGTH_AT),
     ...load(0),
@@ -135,7 +136,7 @@ const down: Code = loop([
   ...get(OFFSETS),
   ...load(0),
   ...get(FROM),
-  ...[0x6a],
+  ...ADD,
   ...set(COLUMN),
   ...get(STEPS),
   ...set(STEPS_LEFT),
